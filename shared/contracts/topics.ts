@@ -1,0 +1,58 @@
+import type { DeviceId, FleetId } from '../core/ids.ts';
+import { isDeviceId, isFleetId } from '../core/ids.ts';
+
+/**
+ * The only file that knows topic strings: `skein/v1/<fleet>/<shard>/<device>/{up,dn}/<kind>`.
+ * Six slashes: AWS IoT allows seven. The shard lets server replicas share the load on any broker.
+ */
+export const upKinds = ['presence', 'reported', 'window', 'result', 'round'] as const;
+export const downKinds = ['desired', 'ack', 'command', 'round'] as const;
+export type UpKind = (typeof upKinds)[number];
+export type DownKind = (typeof downKinds)[number];
+
+export interface DeviceAddress {
+  readonly fleet: FleetId;
+  readonly device: DeviceId;
+}
+
+const root = 'skein/v1';
+
+/** FNV-1a (Fowler, Noll, Vo) over the id, modulo 256: spread, not security. */
+export function shardOf(device: DeviceId): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < device.length; i += 1) {
+    hash = Math.imul(hash ^ device.charCodeAt(i), 0x01000193);
+  }
+  return (hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 255;
+}
+
+const base = ({ fleet, device }: DeviceAddress): string =>
+  `${root}/${fleet}/${shardOf(device)}/${device}`;
+
+export const upTopic = (address: DeviceAddress, kind: UpKind): string =>
+  `${base(address)}/up/${kind}`;
+
+export const downTopic = (address: DeviceAddress, kind: DownKind): string =>
+  `${base(address)}/dn/${kind}`;
+
+/** The one filter a device subscribes to. */
+export const downFilter = (address: DeviceAddress): string => `${base(address)}/dn/+`;
+
+/** What a server that serves every shard subscribes to on a shared broker. */
+export const allUpFilter = `${root}/+/+/+/up/+`;
+
+/** The address and kind of an `up` topic, or `undefined`; a wrong shard is not an address. */
+export function parseUpTopic(
+  topic: string,
+): { readonly address: DeviceAddress; readonly kind: UpKind } | undefined {
+  const [scheme, version, fleet = '', shard, device = '', direction, kind, ...rest] =
+    topic.split('/');
+  if (`${scheme ?? ''}/${version ?? ''}` !== root || direction !== 'up' || rest.length > 0) {
+    return undefined;
+  }
+  if (!isFleetId(fleet) || !isDeviceId(device) || shard !== String(shardOf(device))) {
+    return undefined;
+  }
+  const known = upKinds.find((candidate) => candidate === kind);
+  return known === undefined ? undefined : { address: { fleet, device }, kind: known };
+}

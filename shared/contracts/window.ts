@@ -1,0 +1,64 @@
+import { type Static, Type } from 'typebox';
+import {
+  AppNameSchema,
+  CodeSchema,
+  CounterSchema,
+  DigestSchema,
+  InstantMsSchema,
+  OutboxIdSchema,
+} from './names.ts';
+
+/** Counts over the bundle's fixed bins of one monitored value. */
+const MonitoredCountsSchema = Type.Object({
+  name: Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,47}$', maxLength: 48 }),
+  counts: Type.Array(CounterSchema, { maxItems: 64 }),
+  psi: Type.Optional(Type.Number({ minimum: 0 })),
+  ks: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+});
+
+/** What one model did in one window. */
+export const WindowModelSchema = Type.Object({
+  app: AppNameSchema,
+  digest: DigestSchema,
+  phase: Type.Union([Type.Literal('probation'), Type.Literal('committed')]),
+  inferences: CounterSchema,
+  /** Errors by catalogue code. */
+  errors: Type.Array(Type.Object({ code: CodeSchema, count: CounterSchema }), { maxItems: 32 }),
+  /** Counts over the shared latency edges (`shared/stats/latency-bins.ts`). */
+  latency: Type.Array(CounterSchema, { maxItems: 64 }),
+  /** Counts by predicted class index; unseen categories are counted in the last place, never named. */
+  predicted: Type.Array(CounterSchema, { maxItems: 256 }),
+  labelled: CounterSchema,
+  correct: CounterSchema,
+  /** Sum over inferences of the top class's probability, in millionths: an integer, so merging is exact. */
+  confidenceMicros: CounterSchema,
+  monitored: Type.Array(MonitoredCountsSchema, { maxItems: 64 }),
+});
+export type WindowModel = Static<typeof WindowModelSchema>;
+
+/** Body of `up/window`: sealed bytes, sent again unchanged until `dn/ack` covers them. */
+export const WindowSchema = Type.Object({
+  outbox: OutboxIdSchema,
+  /** First and last window number in here; merged while unsent, sealed once handed to Transport. */
+  first: CounterSchema,
+  last: CounterSchema,
+  fromMs: InstantMsSchema,
+  toMs: InstantMsSchema,
+  models: Type.Array(WindowModelSchema, { maxItems: 16 }),
+  /** Microjoules spent on inference, where the device can tell. */
+  energyMicrojoules: Type.Optional(CounterSchema),
+});
+export type Window = Static<typeof WindowSchema>;
+
+/** Body of `dn/ack`: the highest contiguous window number that is durable. */
+export const AckSchema = Type.Object(
+  { outbox: OutboxIdSchema, durable: CounterSchema },
+  { additionalProperties: false },
+);
+export type Ack = Static<typeof AckSchema>;
+
+/** Body of `up/presence`, birth and will: each connection takes two numbers, the birth the lower. */
+export const PresenceSchema = Type.Object({
+  state: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
+});
+export type Presence = Static<typeof PresenceSchema>;

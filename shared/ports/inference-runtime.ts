@@ -1,0 +1,84 @@
+/** Tensors cross rooms as typed arrays with their shape; row-major, little-endian. */
+export type TensorType =
+  | 'float32'
+  | 'float64'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool';
+
+export interface Tensor {
+  readonly type: TensorType;
+  readonly shape: readonly number[];
+  /** Exactly `product(shape) * bytesPerElement` bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** Runs ONNX graphs off the control thread. `run()` of the native library blocks and cannot be cancelled. */
+export interface InferenceRuntime {
+  /**
+   * Loads and returns a session, or throws an OperatingError: `model-load-failed`, `provider-unavailable`,
+   * `memory-limit`, `load-timeout`.
+   */
+  open(options: OpenSession): Promise<InferenceSession>;
+  /** Execution providers proven by creating and running a tiny graph, such as `cpu`, `webgpu`. */
+  probe(): Promise<readonly string[]>;
+}
+
+export interface OpenSession {
+  readonly model: ModelSource;
+  /** `worker`: committed models. `process`: trials and whatever may hang, because only SIGKILL ends a native call. */
+  readonly host: 'worker' | 'process';
+  readonly limits: SessionLimits;
+  readonly options: SessionOptions;
+}
+
+/** A slot on disk (absolute path of the graph, external tensors beside it), or everything in memory. */
+export type ModelSource =
+  | { readonly kind: 'slot'; readonly graphPath: string }
+  | {
+      readonly kind: 'memory';
+      readonly graph: Uint8Array;
+      /** External data by `location`. */
+      readonly tensors: ReadonlyMap<string, Uint8Array>;
+    };
+
+export interface SessionLimits {
+  readonly loadTimeoutMs: number;
+  readonly runTimeoutMs: number;
+  /** Resident memory of the trial process; judged every 100 ms and answered by SIGKILL. */
+  readonly memoryBytesMax: number;
+  /** Calls waiting before `run` answers `queue-full`. */
+  readonly queueMax: number;
+}
+
+/** An enumerated choice, never raw provider options: a bundle cannot pass a path through them. */
+export interface SessionOptions {
+  readonly provider: 'cpu' | 'webgpu';
+  readonly threads: number;
+  readonly graphOptimization: 'none' | 'basic' | 'all';
+}
+
+export interface InferenceSession {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /**
+   * Runs one batch. Input buffers are transferred: do not touch them afterwards. Rejects with an OperatingError:
+   * `inference-failed`, `inference-timeout`, `memory-limit`, `session-lost`, `queue-full`.
+   */
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<InferenceResult>;
+  /** Resident bytes of the hosting process, or of the worker's share where that can be told. */
+  residentBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface InferenceResult {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Time inside the native call, milliseconds. */
+  readonly runMs: number;
+}
