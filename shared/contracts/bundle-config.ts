@@ -6,6 +6,7 @@ import {
   DigestSchema,
   Hex32Schema,
   InstantMsSchema,
+  oneOf,
   VersionSchema,
 } from './names.ts';
 
@@ -14,21 +15,19 @@ const Share = Type.Number({ minimum: 0, maximum: 1 });
 const TensorName = Type.String({ minLength: 1, maxLength: 128 });
 const Label = Type.String({ minLength: 1, maxLength: 64 });
 
-const TensorTypeSchema = Type.Union(
-  [
-    'float32',
-    'float64',
-    'int8',
-    'uint8',
-    'int16',
-    'uint16',
-    'int32',
-    'uint32',
-    'int64',
-    'uint64',
-    'bool',
-  ].map((type) => Type.Literal(type)),
-);
+const TensorTypeSchema = oneOf([
+  'float32',
+  'float64',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'bool',
+]);
 
 const SignatureSchema = Type.Object(
   {
@@ -37,7 +36,7 @@ const SignatureSchema = Type.Object(
     /** A text is a symbolic dimension, such as `batch`. */
     shape: Type.Array(
       Type.Union([
-        Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }),
+        Type.Integer({ minimum: 1, maximum: 0x7fffffff }),
         Type.String({ maxLength: 32 }),
       ]),
       { maxItems: 8 },
@@ -107,7 +106,7 @@ const VariantSchema = Type.Object(
     ),
     constraints: Type.Object(
       {
-        provider: Type.Union([Type.Literal('cpu'), Type.Literal('webgpu')]),
+        provider: oneOf(['cpu', 'webgpu']),
         cpuFeatures: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16 }),
         memoryBytesMax: CounterSchema,
       },
@@ -116,7 +115,7 @@ const VariantSchema = Type.Object(
     session: Type.Object(
       {
         threads: Type.Integer({ minimum: 1, maximum: 64 }),
-        graphOptimization: Type.Union(['none', 'basic', 'all'].map((x) => Type.Literal(x))),
+        graphOptimization: oneOf(['none', 'basic', 'all']),
       },
       closed,
     ),
@@ -226,10 +225,7 @@ export const BundleConfigSchema = Type.Object(
       },
       closed,
     ),
-    stale: Type.Object(
-      { maxDays: CounterSchema, then: Type.Union([Type.Literal('keep'), Type.Literal('stop')]) },
-      closed,
-    ),
+    stale: Type.Object({ maxDays: CounterSchema, then: oneOf(['keep', 'stop']) }, closed),
     training: Type.Optional(TrainingSchema),
     /** sha256 of each 1 MiB chunk of every blob above 1 MiB, so that corruption costs one chunk. */
     chunks: Type.Array(
@@ -315,7 +311,7 @@ export const TargetCustomSchema = Type.Object({
   classMatch: Type.Record(Type.String({ maxLength: 48 }), Type.String({ maxLength: 64 }), {
     maxProperties: 8,
   }),
-  status: Type.Union([Type.Literal('live'), Type.Literal('retired')]),
+  status: oneOf(['live', 'retired']),
   /** A delegated candidate may replace exactly these tensors, within `distanceMax` of the parent. */
   federable: Type.Optional(Type.Array(TensorName, { maxItems: 256 })),
 });
@@ -330,7 +326,7 @@ export const RevokedSchema = Type.Object(
           /** Of a bundle, a blob or an ancestor. */
           digest: DigestSchema,
           reason: CodeSchema,
-          then: Type.Union([Type.Literal('stop'), Type.Literal('replace')]),
+          then: oneOf(['stop', 'replace']),
         },
         closed,
       ),

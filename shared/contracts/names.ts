@@ -41,3 +41,7 @@ export const CodeSchema = Type.String({ pattern: '^[a-z][a-z0-9-]{1,63}$', maxLe
 export const CounterSchema = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** Milliseconds since 1970; a device's own clock may say anything between 1970 and the year 9999. */
 export const InstantMsSchema = Type.Integer({ minimum: 0, maximum: 253402300799999 });
+
+/** One of a closed list of words. */
+export const oneOf = <const T extends string>(values: readonly T[]) =>
+  Type.Unsafe<T>(Type.String({ enum: [...values] }));

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { DigestSchema } from './names.ts';
+import { DigestSchema, oneOf } from './names.ts';
 
 /** Media types of a bundle as an OCI artifact (image-spec v1.1). Only these exact strings are accepted. */
 export const mediaTypes = {
@@ -14,7 +14,7 @@ export const mediaTypes = {
 const descriptor = <T extends string>(types: readonly T[]) =>
   Type.Object(
     {
-      mediaType: Type.Union(types.map((type) => Type.Literal(type))),
+      mediaType: oneOf(types),
       digest: DigestSchema,
       size: Type.Integer({ minimum: 0, maximum: 8 * 1024 * 1024 * 1024 }),
     },

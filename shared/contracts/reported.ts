@@ -10,6 +10,7 @@ import {
   EpochSchema,
   FleetIdSchema,
   InstantMsSchema,
+  oneOf,
   TargetPathSchema,
 } from './names.ts';
 
@@ -26,7 +27,7 @@ export const updatePhases = [
   'no-model',
 ] as const;
 
-const PhaseSchema = Type.Union(updatePhases.map((phase) => Type.Literal(phase)));
+const PhaseSchema = oneOf(updatePhases);
 export type UpdatePhase = (typeof updatePhases)[number];
 
 /** What one app of a device does now; the device's journal is the truth behind it. */
@@ -48,7 +49,7 @@ export const ReportedAppSchema = Type.Object({
   /** Why the newest target is not running: a code of the catalogue. */
   reason: Type.Optional(CodeSchema),
   /** `full`: last-good has copies of its own; `shared`: space did not allow it. */
-  redundancy: Type.Optional(Type.Union([Type.Literal('full'), Type.Literal('shared')])),
+  redundancy: Type.Optional(oneOf(['full', 'shared'])),
   /** Committed once, failed later: the guard stays armed after commit. */
   regressed: Type.Optional(Type.Boolean()),
   /** First answer of the model that runs now, device monotonic ms after the verdict that led to it. */

@@ -6,6 +6,7 @@ import {
   DigestSchema,
   InstantMsSchema,
   OutboxIdSchema,
+  oneOf,
 } from './names.ts';
 
 /** Counts over the bundle's fixed bins of one monitored value. */
@@ -20,7 +21,7 @@ const MonitoredCountsSchema = Type.Object({
 export const WindowModelSchema = Type.Object({
   app: AppNameSchema,
   digest: DigestSchema,
-  phase: Type.Union([Type.Literal('probation'), Type.Literal('committed')]),
+  phase: oneOf(['probation', 'committed']),
   inferences: CounterSchema,
   /** Errors by catalogue code. */
   errors: Type.Array(Type.Object({ code: CodeSchema, count: CounterSchema }), { maxItems: 32 }),
@@ -59,6 +60,6 @@ export type Ack = Static<typeof AckSchema>;
 
 /** Body of `up/presence`, birth and will: each connection takes two numbers, the birth the lower. */
 export const PresenceSchema = Type.Object({
-  state: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
+  state: oneOf(['online', 'offline']),
 });
 export type Presence = Static<typeof PresenceSchema>;

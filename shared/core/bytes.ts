@@ -65,7 +65,7 @@ export function base64Of(bytes: Uint8Array): string {
   return text;
 }
 
-const base64Values = new Map([...base64Digits].map((digit, value) => [digit, value]));
+const base64Values = new Map(Array.from(base64Digits, (digit, value) => [digit, value]));
 
 /** Strict inverse of `base64Of`: one text for each byte string, so a signature covers one spelling only. */
 export function bytesOfBase64(text: string): Uint8Array | undefined {

@@ -35,10 +35,12 @@ export const drawnIdPattern = '^[0-9a-f]{32}$';
 export const rolloutIdPattern = '^rol-[0-9a-f]{16}$';
 export const roundIdPattern = '^rnd-[0-9a-f]{16}$';
 
-const matcher = <T extends string>(pattern: string): ((text: string) => text is T & string) => {
+type Guard<T extends string> = (text: string) => text is T;
+
+function matcher<T extends string>(pattern: string): Guard<T> {
   const regexp = new RegExp(pattern);
   return (text): text is T => regexp.test(text);
-};
+}
 
 export const isFleetId = matcher<FleetId>(namePattern);
 export const isDeviceId = matcher<DeviceId>(namePattern);

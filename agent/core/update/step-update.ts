@@ -124,8 +124,7 @@ function acceptTargets(
 
 /** An attempt at the same digest goes on; anything else starts over, or needs no attempt at all. */
 function want(state: UpdateState, app: AppState, target: Target): AppState {
-  const continues = app.attempt?.target.digest === target.digest;
-  if (continues && app.attempt !== undefined) {
+  if (app.attempt?.target.digest === target.digest) {
     return { ...app, wanted: target, attempt: renewed(app.attempt, target) };
   }
   const isHeld = app.held.some((slot) => slot.digest === target.digest);

@@ -82,21 +82,27 @@ class Device {
           this.activations.set(key, (this.activations.get(key) ?? 0) + 1);
         }
         return;
-      case 'fetch-bundle':
-        return this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
-      case 'verify-bundle':
-        return this.feed({ kind: 'bundle-verified', app, digest: step.target.digest });
-      case 'stage-slot':
-        return this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
-      case 'self-test':
-        return this.fails.get(step.target.digest) === 'self-test'
-          ? this.record({
-              kind: 'verdict-reached',
-              app,
-              slot: slotOf(step.target),
-              reason: 'golden-mismatch',
-            })
-          : this.feed({ kind: 'self-test-passed', app, digest: step.target.digest });
+      case 'fetch-bundle': {
+        this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
+        return;
+      }
+      case 'verify-bundle': {
+        this.feed({ kind: 'bundle-verified', app, digest: step.target.digest });
+        return;
+      }
+      case 'stage-slot': {
+        this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
+        return;
+      }
+      case 'self-test': {
+        if (this.fails.get(step.target.digest) === 'self-test') {
+          const reason = 'golden-mismatch';
+          this.record({ kind: 'verdict-reached', app, slot: slotOf(step.target), reason });
+        } else {
+          this.feed({ kind: 'self-test-passed', app, digest: step.target.digest });
+        }
+        return;
+      }
       case 'activate':
         this.feed({ kind: 'activated', app, slot: step.slot, host: step.host, probation });
         if (step.host === 'process' && this.fails.get(step.slot.digest) === 'crash') {
