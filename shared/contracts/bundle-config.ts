@@ -53,9 +53,9 @@ const PreprocessingSchema = Type.Union([
     {
       kind: Type.Literal('byte-bigram-counts/1'),
       /** Bytes of the file that are counted, from its start. */
-      bytesMax: Type.Integer({ minimum: 1, maximum: 1 << 20 }),
+      prefixBytes: Type.Integer({ minimum: 1, maximum: 1 << 20 }),
       /** Buckets of the hashed bigrams, a power of two. */
-      buckets: Type.Integer({ minimum: 1, maximum: 65536 }),
+      bigramBuckets: Type.Integer({ minimum: 2, maximum: 65536 }),
     },
     closed,
   ),

@@ -34,7 +34,10 @@ export const UpdateCountsSchema = Type.Object(
     failed: CounterSchema,
     unreached: CounterSchema,
     superseded: CounterSchema,
+    /** Aborted, and told to go back. */
     restoring: CounterSchema,
+    /** Aborted, and out of reach since: goes back when it appears. */
+    unrestored: CounterSchema,
     restored: CounterSchema,
   },
   closed,
@@ -50,7 +53,7 @@ export const CohortTotalsSchema = Type.Object(
     failures: Type.Array(CodeCountSchema, { maxItems: 256 }),
     /** Devices that committed the new bundle. */
     wave: ArmTotalsSchema,
-    /** The holdback over the same time; null on the first release of an app and once the holdback follows. */
+    /** The holdback over the same time; null where there is none. */
     control: Type.Union([Type.Null(), ArmTotalsSchema]),
   },
   closed,
@@ -75,5 +78,6 @@ export const noUpdates: UpdateCounts = {
   unreached: 0,
   superseded: 0,
   restoring: 0,
+  unrestored: 0,
   restored: 0,
 };

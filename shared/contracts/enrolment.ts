@@ -6,6 +6,7 @@ import {
   FleetIdSchema,
   Hex32Schema,
   InstantMsSchema,
+  oneOf,
 } from './names.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -24,7 +25,6 @@ export const ChallengeRequestSchema = Type.Object(
 export const ChallengeSchema = Type.Object(
   {
     nonce: NonceSchema,
-    /** DSSE envelope (base64 JSON) of a server-time payload, once the device has asked with its nonce. */
     expiresAtMs: InstantMsSchema,
   },
   closed,
@@ -46,6 +46,9 @@ export const EnrolmentSchema = Type.Object(
   closed,
 );
 export type Enrolment = Static<typeof EnrolmentSchema>;
+
+/** Answer to an enrolment. */
+export const EnrolmentAnswerSchema = Type.Object({ state: oneOf(enrolmentStates) }, closed);
 
 /** Payload (device-signed) of `POST /device/v1/sessions`. `deviceNonce` binds the signed server time. */
 export const LoginAssertionSchema = Type.Object(

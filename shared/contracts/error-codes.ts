@@ -140,6 +140,18 @@ export const errorCodes = {
     409,
     'The model predicts other classes than the control does now; look at both histograms.',
   ),
+  regressed: refusal(
+    409,
+    'The model was committed and failed later; look at the device and its last windows.',
+  ),
+  'sample-devices': transient(
+    409,
+    'Too few devices report yet; wait, or lower minimumSample.devices in a new rollout.',
+  ),
+  'sample-inferences': transient(
+    409,
+    'Too few inferences are in yet; wait, or lower minimumSample.inferences in a new rollout.',
+  ),
   'silent-past-deadline': refusal(
     409,
     'The device acknowledged the update and then reported no outcome; look at the device.',
@@ -326,11 +338,11 @@ export const errorCodes = {
     'The link is below the minimum speed; it is tried again later.',
   ),
   'download-deadline': transient(504, 'The download did not end in time; it goes on next time.'),
-  'download-cancelled': transient(503, 'The download was called off; what is verified is kept.'),
   'byte-cap-reached': transient(
     507,
     'The monthly byte cap is used up; raise it in the device configuration, or wait for the next month.',
   ),
+  'slot-name-refused': input(422, 'Name each file of a slot once, by a bare name.'),
   'slot-incomplete': transient(500, 'The slot is not whole; it is staged again from its blobs.'),
 
   // Guard: why a device reverts by itself
@@ -402,6 +414,199 @@ export const errorCodes = {
   'plaintext-refused': refusal(
     500,
     'Configure TLS for an address beyond loopback, or say --insecure-plaintext.',
+  ),
+
+  // Fetching
+  'fetch-cancelled': transient(503, 'The request was called off by its own side; nothing to do.'),
+
+  // Fleet server: store, audit, telemetry
+  'store-busy': transient(503, 'The database has more work than it can do; try again shortly.'),
+  'store-failed': transient(
+    500,
+    'Look at the cause and at the disk; the database refused a statement.',
+  ),
+  'store-closed': transient(503, 'The server is stopping; try again when it is back.'),
+  'store-conflict': refusal(409, 'The name is taken or the thing has changed; read it again.'),
+  'store-corrupt': refusal(
+    500,
+    'Stop the server and restore the newest backup; the database file is damaged.',
+  ),
+  'store-foreign': refusal(500, 'Point the server at its own database file, or at a new path.'),
+  'store-too-new': refusal(
+    500,
+    'Start the newer program again, or restore the backup made before its migration.',
+  ),
+  'store-no-transaction': transient(500, 'The database gave up the transaction; try again.'),
+  'audit-cut': refusal(
+    409,
+    'Rows are missing from the end of the audit chain; compare with a backup.',
+  ),
+  'audit-rewritten': refusal(
+    409,
+    'The named audit row is not what was written; compare with a backup.',
+  ),
+  'audit-forked': refusal(
+    409,
+    'A witness saw another history at the named row; find out who replaced the database.',
+  ),
+  'telemetry-busy': transient(503, 'The server keeps up no longer; the device sends again later.'),
+  'window-too-far-ahead': transient(
+    409,
+    'Send the older windows first; too many lie above a gap that was never filled.',
+  ),
+
+  // Enrolment and login
+  'claim-unknown': input(403, 'Ask the operator for a new claim; this one does not exist.'),
+  'claim-expired': input(403, 'Ask the operator for a new claim; this one has expired.'),
+  'claim-used-up': input(
+    403,
+    'Ask the operator for a new claim; this one was used as often as allowed.',
+  ),
+  'claim-id-mismatch': input(403, 'Use a device id that the claim allows.'),
+  'device-known': input(
+    409,
+    'The id belongs to another key; decommission it or choose another id.',
+  ),
+  'device-unknown': input(401, 'Enrol the device first.'),
+  'device-pending': refusal(403, 'An operator must accept the device.'),
+  'device-rejected': refusal(
+    403,
+    'An operator has rejected the device; enrol it under another id.',
+  ),
+  'device-decommissioned': refusal(403, 'The device was decommissioned; enrol it anew.'),
+  'challenge-unknown': input(401, 'Ask for a new challenge and answer within a minute.'),
+  'audience-mismatch': input(
+    403,
+    'Sign for the name of the server that is asked; the message says it.',
+  ),
+  'too-many-challenges': transient(429, 'Wait a minute; too many challenges wait for an answer.'),
+  'too-many-sessions': transient(
+    503,
+    'The server has no room for another device; it is tried again.',
+  ),
+  'report-for-another': input(403, 'A device reports for itself only.'),
+  'session-unknown': input(401, 'Log in again; the session has ended or the server was restarted.'),
+  'kind-not-expected': input(400, 'Nothing was asked of this kind; the message has no effect.'),
+
+  // Workshop
+  'data-set-too-small': refusal(
+    422,
+    'Install the locked packages with npm ci, or give a folder with more labelled files.',
+  ),
+
+  // Installing
+  revoked: refusal(410, 'The bundle was revoked; publish and roll out a good one.'),
+  'no-fitting-variant': refusal(
+    409,
+    'Pack a variant for the providers and memory that the device reports.',
+  ),
+  'signatures-disagree': input(
+    409,
+    'Director and offline signatures name different digests: look for a stolen director key.',
+  ),
+  'target-mismatch': input(409, 'The signed target is of another app; order the right path.'),
+  'target-retired': input(410, 'The target is retired; roll out a live one.'),
+  'target-not-for-fleet': input(403, 'Sign the target for this fleet first.'),
+  'target-not-for-class': input(
+    409,
+    'Target only devices of the class that the bundle was signed for.',
+  ),
+
+  // Proving a bundle
+  'golden-mismatch': refusal(
+    422,
+    'The device computes other numbers than the workshop; pack for this provider or widen the tolerance on purpose.',
+  ),
+  'crash-loop': refusal(
+    422,
+    'The model ended its process again and again; look at its memory and operators.',
+  ),
+  'answer-not-finite': refusal(
+    422,
+    'The model answered with numbers that are none; check its weights and inputs.',
+  ),
+  'answer-form-unexpected': refusal(
+    422,
+    'The output does not have the declared labels; correct the post-processing.',
+  ),
+
+  // Agent
+  'no-model': transient(503, 'No model runs for this app; look at `device explain`.'),
+  'no-director-known': transient(
+    503,
+    'The device has not verified the director keys yet; check its path to the metadata.',
+  ),
+
+  // Image repository and its registry
+  'metadata-name-refused': input(
+    400,
+    'Publish <version>.root.json, <version>.targets.json or a federated role; the server makes the others.',
+  ),
+  'metadata-not-next': input(
+    409,
+    'Fetch the newest version, sign the one after it, and publish again.',
+  ),
+  'root-mismatch': refusal(
+    500,
+    'The configured first root is not the one this repository began with; restore the right one.',
+  ),
+  'online-key-unlisted': refusal(
+    409,
+    'Sign a root that lists the snapshot and timestamp keys of this server, each with threshold 1.',
+  ),
+  'key-in-two-roles': refusal(409, 'Make a key of its own for each role: one key, one purpose.'),
+  'key-missing': refusal(500, 'Create the online keys with `skein init`, or restore their folder.'),
+  'key-unreadable': refusal(
+    500,
+    'Restore the key file or its passphrase; the file is damaged or locked.',
+  ),
+  'key-file-exposed': refusal(500, 'Take the key file away from group and others: chmod 600.'),
+  'offline-key-on-server': refusal(
+    500,
+    'Move the root or targets key to the machine of its holder; the server must not have it.',
+  ),
+  'role-lost': input(
+    409,
+    'Keep the delegation; rotate its key to one that nobody has to silence it.',
+  ),
+  'delegation-refused': input(
+    422,
+    'Delegate only federated-<fleet>, for federated/<fleet>/*, terminating, with a key of its own.',
+  ),
+  'target-path-refused': input(
+    422,
+    'Name targets bundles/<name>@<version>, or federated/<fleet>/<name>@<version> in a federated role.',
+  ),
+  'release-invalid': input(422, 'Correct `custom` of the target as the message says.'),
+  'release-changed': input(409, 'Publish a new version: what was published never changes.'),
+  'release-lost': input(409, 'Keep the target and set its status to retired.'),
+  'release-counter-low': input(409, 'Give a new release a counter above all others of its name.'),
+  'below-rollback-floor': input(
+    409,
+    'Retire releases below the rollback floor, or publish above it.',
+  ),
+  'rollback-floor-lowered': input(
+    409,
+    'A rollback floor only rises; publish the old program as a new one.',
+  ),
+  'director-keys-older': input(409, 'Raise the version in director.json whenever its keys change.'),
+  'revocation-lost': input(409, 'Keep every entry of revoked.json; publish a new version instead.'),
+  'fixed-target-missing': input(
+    409,
+    'Upload director.json and revoked.json as signed before the targets file that names them.',
+  ),
+  'bundle-incomplete': input(
+    409,
+    'Upload the manifest and every blob it names before the targets file.',
+  ),
+  'upload-digest-mismatch': input(400, 'Send the bytes that the digest names; nothing was kept.'),
+  'not-published': input(
+    404,
+    'Check name, version and digest; only what a readable bundle names is served.',
+  ),
+  'range-not-satisfiable': input(
+    416,
+    'Ask for a range inside the blob; its size is in the answer.',
   ),
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { limits } from './limits.ts';
 import { CodeSchema } from './names.ts';
 
 const FactValueSchema = Type.Union([
@@ -20,7 +21,7 @@ export const ExplanationSchema = Type.Object(
   {
     sentence: Type.String({ maxLength: 1024 }),
     decision: CodeSchema,
-    because: Type.Array(FactSchema, { maxItems: 16 }),
+    because: Type.Array(FactSchema, { maxItems: limits.becauseMax }),
   },
   { additionalProperties: false },
 );

@@ -77,6 +77,8 @@ export const limits = {
   outboxUnsentMax: 96,
   /** 96 unsent and 8 sealed windows of 64 KiB, the sealed ones with their text, and as much again until compaction. */
   outboxBytesMax: 16 * 1024 * 1024,
+  /** Journal size from which the outbox compacts itself; small enough to be read at every start. */
+  outboxCompactBytes: 256 * 1024,
 
   // Device content store and downloads
   /** Piece of a blob that is hashed, verified and kept at once; the unit of chunk hashes. */
@@ -87,6 +89,8 @@ export const limits = {
   diskReserveBytes: 16 * 1024 * 1024,
   /** Failed tries of one blob in a row (without a new verified chunk) before the attempt is given up. */
   blobTriesMax: 8,
+  /** Wrong chunks or wrong whole blobs in one download before the origin is no longer asked. */
+  blobCorruptionsMax: 3,
   /** First and largest backoff between tries; full jitter over the whole span. */
   blobBackoffFirstMs: 1_000,
   blobBackoffMaxMs: 5 * 60_000,
@@ -119,6 +123,8 @@ export const limits = {
   // Supervisor
   /** Trial processes one agent may report; it runs one per app at a time. */
   trialsMax: 8,
+  /** Crashes counted within the window; beyond it the restart delay has long reached its end. */
+  crashesCountedMax: 32,
   /** The supervisor's file: one small record. */
   supervisionBytesMax: 4096,
   /** Text a child may give as the reason of its own end. */
@@ -133,7 +139,7 @@ export const limits = {
   tufRootRotationsMax: 256,
   /** Root versions kept beside the current one, against a damaged file. */
   tufRootHistoryMax: 4,
-  /** Delegated roles visited in one lookup. */
+  /** Delegated roles visited in one lookup, and kept on a device's disk. */
   tufDelegationsMax: 32,
   /** One metadata request, start to last byte. */
   tufRequestTimeoutMs: 30_000,
@@ -183,8 +189,6 @@ export const limits = {
   /** Keepalive a client may ask for; 0 (never) is refused, because presence rests on it. */
   keepaliveMsMin: 1_000,
   keepaliveMsMax: 1_200_000,
-  /** Retained messages kept for one device: one per down kind. */
-  retainedPerDeviceMax: 4,
   /** Devices with retained messages; the fleet of one embedded broker, offline ones too. */
   retainedDevicesMax: 200_000,
   /** Broker and access tokens, by the server's clock. */
@@ -193,4 +197,141 @@ export const limits = {
   transportInflightMax: 64,
   /** From dialling to SUBACK. */
   transportConnectTimeoutMs: 15_000,
+
+  // Fetching
+  /** Connections of one process to its origin; a device downloads one or two things at a time. */
+  fetchSocketsMax: 8,
+  fetchIdleSocketsMax: 2,
+  /** Longest wait an origin may ask for: a day. */
+  retryAfterMsMax: 86_400_000,
+
+  // Fleet server: store and telemetry
+  /** Rows of one page of a list; a cursor leads on. */
+  storePageMax: 1000,
+  /** Distinct statements kept prepared per connection; the adapter writes about 150. */
+  storePreparedStatementsMax: 256,
+  /** Milliseconds a connection waits for a lock: only a backup or a foreign process can hold one. */
+  storeBusyTimeoutMs: 250,
+  /** Bytes the write-ahead log keeps on disk after a checkpoint. */
+  storeJournalBytesMax: 64 * 1024 * 1024,
+  /** Reading connections of a file store: slow lists do not wait for each other. */
+  storeReaders: 3,
+  /** Transactions that share one commit; more would make the first wait too long. */
+  storeGroupTransactionsMax: 128,
+  /** Transactions waiting for the writer before new ones are refused. */
+  storeTransactionsWaitingMax: 10_000,
+  /** Windows waiting for a commit; above it the server answers busy and the device keeps its window. */
+  telemetryQueueMax: 8192,
+  /** Bytes of sealed windows waiting for a commit. */
+  telemetryQueueBytesMax: 64 * 1024 * 1024,
+  /** Windows of one commit. */
+  telemetryBatchMax: 512,
+  /** Milliseconds the first window of a batch waits for company. */
+  telemetryBatchWaitMs: 5,
+  /** Milliseconds before the next batch after a failed commit. */
+  telemetryRetryMs: 250,
+  /** Acks released in one turn of the event loop: 500 at once overflow the broker's stack. */
+  acksPerTurnMax: 64,
+  /** Ranges kept above a gap, per outbox: a device has 8 windows in flight. */
+  windowRangesAheadMax: 16,
+  /** Distinct error codes in one cohort's totals; the rest counts as `other-codes`. */
+  cohortErrorCodesMax: 64,
+  /** Bins of a summed latency histogram (a window's own bound). */
+  latencyBinsMax: 64,
+  /** Places of a summed predicted-class histogram (a window's own bound). */
+  predictedClassesMax: 256,
+
+  // Enrolment and login
+  /** Device-signed request: ids, a nonce, a claim. */
+  enrolmentBytesMax: 4096,
+  /** Time to answer a nonce; a slow radio needs seconds. */
+  challengeLifeMs: 60_000,
+  /** Nonces that wait for one device; a real one needs one at a time. */
+  challengesPerDeviceMax: 8,
+  /** Two tokens, a key and a signed time. */
+  sessionGrantBytesMax: 16 * 1024,
+  /** One request of a login over a slow radio. */
+  loginTimeoutMs: 30_000,
+  /** Sessions one server keeps keys for: its honest ceiling of devices, doubled. */
+  liveSessionsMax: 20_000,
+
+  // Log and metrics
+  /** Nesting of a log entry's fields; deeper is cut. */
+  logDepthMax: 5,
+  /** Entries of one list or object in a log entry. */
+  logItemsMax: 64,
+  /** Characters of one text in a log entry: a stack trace fits. */
+  logTextCharsMax: 4096,
+  /** Label combinations of one metric; the rest is counted as `other`, so that no caller can fill the memory. */
+  metricSeriesMax: 256,
+  /** Entries that the recording log of a simulated node keeps; the oldest leave first. */
+  recordedLogEntriesMax: 10_000,
+
+  // Rollout turns
+  /** Devices told something in one transaction: bounds how long the one writer is held. */
+  offersPerTurnMax: 256,
+  /** Rollouts of one app a device's decision looks at: the open ones and the newest that ended. */
+  rolloutsPerAppMax: 64,
+  openRolloutsMax: 64,
+  /** Parsed rollouts kept in memory, a few hundred kB each at most. */
+  rolloutBookMax: 256,
+  /** Above this many cells one pass over all members is cheaper than a query per cell. */
+  cellsScannedSinglyMax: 64,
+  /** Digests one order may forbid; `revoked.json` holds the long list. */
+  revokedPerOrderMax: 256,
+
+  // Zones
+  /** Formatters kept by the zones adapter, about 50 KB each; the world has 40 offsets in use. */
+  zoneFormatsMax: 64,
+
+  // Installing
+  /** `director.json` and `revoked.json`: 4096 revocations of about 150 bytes. */
+  fixedTargetBytesMax: 1024 * 1024,
+  /** One metadata file over a slow radio. */
+  metadataTimeoutMs: 60_000,
+  /** One blob, all tries: 8 GiB at the minimum speed takes longer and resumes. */
+  blobTimeoutMs: 3_600_000,
+  /** Calls that wait for one session; more is answered `queue-full` at once. */
+  inferenceQueueMax: 256,
+  /** A few hundred bytes per event; compacted at half. */
+  updateJournalBytesMax: 1024 * 1024,
+  /** First pause after a step that failed for the world's reasons, doubled up to the maximum. */
+  stepBackoffMs: 1_000,
+  stepBackoffMsMax: 600_000,
+
+  // Agent loops
+  /** MQTT keep-alive of a device: a dead link shows within a minute and a half. */
+  keepaliveMs: 60_000,
+  /** The session is renewed this long before its token expires. */
+  sessionRenewMs: 60_000,
+  /** First pause between sessions, doubled per failure, full jitter. */
+  reconnectMs: 1_000,
+  reconnectMsMax: 300_000,
+  /** Changes within this pause are one report. */
+  reportPauseMs: 100,
+  /** Report numbers reserved by one write. */
+  reportNumberBlock: 64,
+  /** The trusted-time floor is written in steps of this size. */
+  timeFloorStepMs: 3_600_000,
+  /** Outcomes between two looks of the guard; failures are looked at at once. */
+  guardLookEvery: 16,
+  /** Pause between looks at open rollouts when nothing happened: soaks and deadlines end within it. */
+  rolloutTurnMs: 500,
+  /** Pause while a rollout moves, so that one of them cannot keep the writer to itself. */
+  rolloutTurnMsMin: 20,
+
+  // Image repository
+  /** One uploaded blob: the largest size a manifest may state. */
+  uploadBytesMax: 8 * 1024 * 1024 * 1024,
+  /** Piece in which blobs are written and read: bounds memory per request, and one piece is one disk call. */
+  blobPieceBytes: 256 * 1024,
+  /** Snapshot and timestamp are signed again at half of their life; a timestamp bounds how long a freeze goes unseen. */
+  snapshotLifeMs: 7 * 86_400_000,
+  timestampLifeMs: 86_400_000,
+  /** Life of a federated targets file that the server signs. */
+  federatedLifeMs: 90 * 86_400_000,
+  /** Between two looks at whether something has to be signed again. */
+  renewLookMs: 600_000,
+  /** An online key file: role, public key, sealed seed. */
+  onlineKeyBytesMax: 4096,
 } as const;

@@ -14,6 +14,7 @@ const Percent = Type.Number({ exclusiveMinimum: 0, maximum: 100 });
 const Devices = Type.Integer({ minimum: 1, maximum: 10_000_000 });
 /** At most a year: longer is a mistake in the unit. */
 const DurationMs = Type.Integer({ minimum: 0, maximum: 31_622_400_000 });
+const PositiveMs = Type.Integer({ minimum: 1, maximum: 31_622_400_000 });
 const SizeSchema = Type.Union([
   Type.Object({ percent: Percent }, closed),
   Type.Object({ count: Devices }, closed),
@@ -24,7 +25,15 @@ export const WaveSchema = SizeSchema;
 export type Wave = Static<typeof WaveSchema>;
 
 const timeOfDay = Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$' });
-const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const WeekdaySchema = Type.Union([
+  Type.Literal('mon'),
+  Type.Literal('tue'),
+  Type.Literal('wed'),
+  Type.Literal('thu'),
+  Type.Literal('fri'),
+  Type.Literal('sat'),
+  Type.Literal('sun'),
+]);
 
 /** In each device's own local time. `to` at or before `from` means the next day. */
 export const MaintenanceWindowSchema = Type.Object(
@@ -32,12 +41,7 @@ export const MaintenanceWindowSchema = Type.Object(
     from: timeOfDay,
     to: timeOfDay,
     /** Days on which it opens; every day when absent. */
-    days: Type.Optional(
-      Type.Array(Type.Union(weekdays.map((day) => Type.Literal(day))), {
-        minItems: 1,
-        maxItems: 7,
-      }),
-    ),
+    days: Type.Optional(Type.Array(WeekdaySchema, { minItems: 1, maxItems: 7, uniqueItems: true })),
   },
   closed,
 );
@@ -116,9 +120,9 @@ export const RolloutRequestSchema = Type.Object(
     ),
     soakMs: Type.Optional(DurationMs),
     /** From acknowledgement to an outcome, counted inside the maintenance window only. */
-    deadlineMs: Type.Optional(Type.Intersect([DurationMs, Type.Integer({ minimum: 1 })])),
+    deadlineMs: Type.Optional(PositiveMs),
     /** From the offer to its acknowledgement; then the device is unreached and replaced. */
-    reachMs: Type.Optional(Type.Intersect([DurationMs, Type.Integer({ minimum: 1 })])),
+    reachMs: Type.Optional(PositiveMs),
     approval: Type.Optional(Type.Union([Type.Literal('required'), Type.Literal('none')])),
     window: Type.Optional(MaintenanceWindowSchema),
     gates: Type.Optional(Type.Partial(GatesSchema, closed)),

@@ -8,34 +8,40 @@ import {
   upTopic,
 } from './topics.ts';
 
-/**
- * What one device may do on the broker; default deny. Each topic is made from the authenticated address and compared for
- * equality: nothing that a client sends is put into a pattern (a client id of `+` walks through a templated ACL).
- */
 export interface PublishAttempt {
   readonly topic: string;
   readonly retain: boolean;
   readonly qos: number;
 }
 
-/** The kind under which `device` may publish this, or `undefined`. Presence alone may be retained; QoS 2 is not spoken. */
-export function mayPublish(device: DeviceAddress, attempt: PublishAttempt): UpKind | undefined {
-  if (attempt.qos > 1) return undefined;
-  const kind = upKinds.find((candidate) => attempt.topic === upTopic(device, candidate));
-  return kind !== 'presence' && attempt.retain ? undefined : kind;
+/** What one device may do on the broker; everything else is denied. */
+export interface TopicAccess {
+  /** The kind under which this may be published, or `undefined`. Presence alone may be retained; QoS 2 is not spoken. */
+  mayPublish(attempt: PublishAttempt): UpKind | undefined;
+  /** A will is a presence message and nothing else. */
+  mayLeaveWill(attempt: PublishAttempt): boolean;
+  /** Exactly its own `dn/+`: not `#`, not a single kind, no `$share`. */
+  maySubscribe(filter: string): boolean;
+  /** Asked again at each delivery, because retained and queued messages do not pass through a subscription. */
+  mayReceive(topic: string): boolean;
 }
 
-/** Exactly its own `dn/+`: not `#`, not a single kind, no `$share`. */
-export function maySubscribe(device: DeviceAddress, filter: string): boolean {
-  return filter === downFilter(device);
-}
-
-/** Asked again at each delivery, because retained and queued messages do not pass through a subscription. */
-export function mayReceive(device: DeviceAddress, topic: string): boolean {
-  return downKinds.some((kind) => topic === downTopic(device, kind));
-}
-
-/** A will is a presence message and nothing else. */
-export function mayLeaveWill(device: DeviceAddress, attempt: PublishAttempt): boolean {
-  return mayPublish(device, attempt) === 'presence';
+/**
+ * The rules of one authenticated address. Each topic is made from the address, once per session, and compared for equality:
+ * nothing a client sends is put into a pattern (a client id of `+` walks through a templated access list).
+ */
+export function topicAccessOf(address: DeviceAddress): TopicAccess {
+  const publishable = new Map(upKinds.map((kind) => [upTopic(address, kind), kind]));
+  const receivable = new Set(downKinds.map((kind) => downTopic(address, kind)));
+  const filter = downFilter(address);
+  const mayPublish = ({ topic, retain, qos }: PublishAttempt): UpKind | undefined => {
+    const kind = publishable.get(topic);
+    return qos > 1 || (retain && kind !== 'presence') ? undefined : kind;
+  };
+  return {
+    mayPublish,
+    mayLeaveWill: (attempt) => mayPublish(attempt) === 'presence',
+    maySubscribe: (asked) => asked === filter,
+    mayReceive: (topic) => receivable.has(topic),
+  };
 }

@@ -69,11 +69,14 @@ export interface InferenceSession {
   readonly outputs: readonly string[];
   /**
    * Runs one batch. Input buffers are transferred: do not touch them afterwards. Rejects with an OperatingError:
-   * `inference-failed`, `inference-timeout`, `memory-limit`, `session-lost`, `queue-full`.
+   * `inference-input-mismatch` (the caller's fault, the session goes on), `inference-failed`, `inference-timeout`
+   * (the session is lost; a worker may still hang inside it until its process is killed), `memory-limit`,
+   * `session-lost`, `queue-full`.
    */
   run(inputs: ReadonlyMap<string, Tensor>): Promise<InferenceResult>;
   /** Resident bytes of the hosting process, or of the worker's share where that can be told. */
   residentBytes(): Promise<number>;
+  /** Calls that run end first, bounded by their deadline; waiting ones are rejected with `session-lost`. */
   close(): Promise<void>;
 }
 

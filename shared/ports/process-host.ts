@@ -2,6 +2,14 @@
 export interface ProcessHost {
   /** Throws an OperatingError `spawn-failed`. */
   spawn(options: SpawnProcess, listener: ProcessListener): Promise<ChildProcess>;
+  /** SIGKILL to what a dead child left behind; nothing when it has ended or the pid belongs to another process now. */
+  killOrphan(orphan: ProcessIdentity): void;
+}
+
+/** A pid is given away again; with the moment of its birth (the kernel's clock ticks) it names one process for ever. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly birth: string;
 }
 
 export interface SpawnProcess {

@@ -23,13 +23,19 @@ export type JournalDamage =
       readonly strandedRecords: number;
     };
 
-/** Reads the longest intact prefix. Never throws, whatever the bytes are. */
-export function readJournal(bytes: Uint8Array): JournalReading {
+/**
+ * Reads the longest intact prefix. Never throws, whatever the bytes are. `accepts` looks at each value's form: an
+ * intact record of an unknown form ends the prefix too, because what came after builds on it.
+ */
+export function readJournal(
+  bytes: Uint8Array,
+  accepts: (value: unknown) => boolean = () => true,
+): JournalReading {
   const values: unknown[] = [];
   let at = 0;
   while (at < bytes.length) {
     const decoded = decodeRecord(bytes, at);
-    if (decoded?.record.sequence !== values.length) break;
+    if (decoded?.record.sequence !== values.length || !accepts(decoded.record.value)) break;
     values.push(decoded.record.value);
     at = decoded.end;
   }

@@ -1,7 +1,7 @@
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { WindowModel } from '../../../shared/contracts/window.ts';
 import { binOf } from '../../../shared/stats/bins.ts';
-import { binnedKs, psi } from '../../../shared/stats/drift.ts';
+import { type DriftLimits, judgeDrift } from '../../../shared/stats/drift.ts';
 import { latencyBinOf, latencyBins } from '../../../shared/stats/latency-bins.ts';
 import type { CountedAnswer, WatchedModel } from './watched-model.ts';
 
@@ -111,12 +111,10 @@ export class ModelCounts {
   #monitoredCounts(): WindowModel['monitored'] {
     return this.model.monitored.map((value, i) => {
       const counts = Array.from(this.#tally.monitored[i] ?? []);
-      return {
-        name: value.name,
-        counts,
-        psi: rounded(psi(value.counts, counts)),
-        ks: rounded(binnedKs(value.counts, counts)),
-      };
+      const found = judgeDrift(value.counts, counts, reportedDrift);
+      const distances =
+        found.verdict === 'drifted' ? { psi: rounded(found.psi), ks: rounded(found.ks) } : {};
+      return { name: value.name, counts, ...distances };
     });
   }
 
@@ -130,6 +128,17 @@ export class ModelCounts {
     for (const counts of this.#tally.monitored) counts.fill(0);
   }
 }
+
+/**
+ * A device names its distances only where chance does not explain them; from the counts anyone can compute them
+ * again, and most windows stay below 100 bytes per value.
+ */
+const reportedDrift: DriftLimits = {
+  countMin: limits.windowMinCount,
+  psiMax: 0,
+  ksMax: 0,
+  pMax: 0.01,
+};
 
 /** Millionths, so that sums are integers and merge exactly; what is not a share counts as none. */
 const microsOf = (confidence: number): number =>

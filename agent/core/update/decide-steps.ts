@@ -66,19 +66,18 @@ function decideApp(state: UpdateState, app: AppState, context: StepContext): Ste
   const choice = chooseSlot(state, app);
   const running = app.running;
 
-  // What must not run stops first, whatever else is going on.
-  if (running !== undefined && mustNotRun(state, running.slot) && choice === undefined) {
-    return { kind: 'stop', app: app.app, because: 'no-model' };
-  }
   // After a start or a lost session the proven model answers first; a trial begins behind it.
   if (running === undefined && choice !== undefined) {
     return { kind: 'activate', app: app.app, slot: choice, host: 'worker' };
   }
   const attempt = app.attempt;
   const trial = attempt?.phase === 'probation' ? attempt : undefined;
-  if (trial !== undefined && !state.revoked.has(trial.target.digest)) {
-    return decideProbation(app, trial, context);
+  const isOnTrial = trial !== undefined && running?.slot.digest === trial.target.digest;
+  // What is neither proven nor on trial must not answer: judged, revoked, withdrawn, or a trial that was given up.
+  if (running !== undefined && choice === undefined && !isOnTrial) {
+    return { kind: 'stop', app: app.app, because: 'no-model' };
   }
+  if (trial !== undefined) return decideProbation(app, trial, context);
   if (choice !== undefined && running?.slot.digest !== choice.digest) {
     return { kind: 'activate', app: app.app, slot: choice, host: 'worker' };
   }
@@ -97,6 +96,7 @@ function decideApp(state: UpdateState, app: AppState, context: StepContext): Ste
  * is revoked or refused. A committed bundle needs no network, no fresh metadata and no download to come back.
  */
 function chooseSlot(state: UpdateState, app: AppState): Slot | undefined {
+  if (app.isWithdrawn) return undefined;
   const usable = app.held.filter((slot) => !mustNotRun(state, slot));
   return usable.find((slot) => slot.digest === app.wanted?.digest) ?? usable[0];
 }
@@ -168,6 +168,7 @@ function decideInstall(
 }
 
 function restOf(state: UpdateState, app: AppState, choice: Slot | undefined): Rest {
+  if (app.isWithdrawn) return { kind: 'no-model', reason: 'withdrawn' };
   const wanted = app.wanted;
   const refusal = wanted === undefined ? undefined : refusalOf(state, wanted);
   if (refusal !== undefined) {

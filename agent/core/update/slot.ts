@@ -24,9 +24,8 @@ export interface ProbationTerms {
 }
 
 /** A digest this device has judged; it is not tried again until a person sends a higher `retry`. */
-export interface Refusal {
-  readonly digest: Digest;
-  readonly retry: number;
+export interface Refusal extends Slot {
+  readonly app: AppName;
   /** Catalogue code. */
   readonly reason: string;
 }

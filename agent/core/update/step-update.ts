@@ -82,11 +82,12 @@ export function stepUpdate(
           : app,
       );
     case 'session-lost':
-      return changeApp(state, event.app, (app) =>
-        app.running?.slot.digest === event.digest
-          ? { ...app, running: undefined, attempt: notBegun(app.attempt) }
-          : app,
-      );
+      return changeApp(state, event.app, (app) => ({
+        ...app,
+        running: app.running?.slot.digest === event.digest ? undefined : app.running,
+        // A trial that did not come up, or went down, needs another counted activation.
+        attempt: app.attempt?.target.digest === event.digest ? notBegun(app.attempt) : app.attempt,
+      }));
     case 'committed':
       // Proven again: an older verdict against it no longer stands.
       return changeApp(forgive(state, event.target.digest), event.app, (app) => ({
@@ -97,6 +98,15 @@ export function stepUpdate(
       }));
     case 'verdict-reached':
       return judge(state, event, context);
+    case 'slot-damaged':
+      return changeApp(state, event.app, (app) => ({
+        ...app,
+        held: app.held.filter((slot) => slot.digest !== event.digest),
+        attempt:
+          app.wanted?.digest === event.digest && refusalOf(state, app.wanted) === undefined
+            ? freshAttempt(app.wanted)
+            : app.attempt,
+      }));
     case 'slot-dropped':
       return changeApp(state, event.app, (app) => ({
         ...app,
@@ -116,16 +126,20 @@ function acceptTargets(
     desiredExpiresAtMs: event.expiresAtMs,
     revoked,
   });
+  const named = new Set(event.targets.map((target) => target.app));
+  const rest = forEachApp(accepted, (app) =>
+    named.has(app.app) ? app : { ...app, wanted: undefined, attempt: undefined, isWithdrawn: true },
+  );
   return event.targets.reduce(
     (next, target) => changeApp(next, target.app, (app) => want(next, app, target)),
-    accepted,
+    rest,
   );
 }
 
 /** An attempt at the same digest goes on; anything else starts over, or needs no attempt at all. */
 function want(state: UpdateState, app: AppState, target: Target): AppState {
   if (app.attempt?.target.digest === target.digest) {
-    return { ...app, wanted: target, attempt: renewed(app.attempt, target) };
+    return { ...app, wanted: target, attempt: renewed(app.attempt, target), isWithdrawn: false };
   }
   const isHeld = app.held.some((slot) => slot.digest === target.digest);
   const wasRefused = state.refusals.some((refusal) => refusal.digest === target.digest);
@@ -136,6 +150,7 @@ function want(state: UpdateState, app: AppState, target: Target): AppState {
   return {
     ...app,
     wanted: target,
+    isWithdrawn: false,
     attempt: needsNoAttempt ? undefined : freshAttempt(target),
     outcome: isHeld && !wasRefused ? { kind: 'committed', target } : app.outcome,
   };
@@ -189,7 +204,8 @@ function judge(
 ): UpdateState {
   const { slot, reason } = event;
   const others = state.refusals.filter((refusal) => refusal.digest !== slot.digest);
-  const refusals = [...others, { digest: slot.digest, retry: slot.retry, reason }].slice(
+  const { path, digest, retry } = slot;
+  const refusals = [...others, { app: event.app, path, digest, retry, reason }].slice(
     -limits.refusalsMax,
   );
   return changeApp({ ...state, refusals }, event.app, (app) => {
@@ -289,6 +305,7 @@ function changeApp(
 const emptyApp = (app: AppName): AppState => ({
   app,
   wanted: undefined,
+  isWithdrawn: false,
   attempt: undefined,
   held: [],
   outcome: undefined,

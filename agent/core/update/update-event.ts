@@ -25,6 +25,8 @@ export type DurableUpdateEvent =
       readonly slot: Slot;
       readonly reason: string;
     }
+  /** Its bytes have rotted: it is fetched again where it is wanted, and cannot be gone back to until then. */
+  | { readonly kind: 'slot-damaged'; readonly app: AppName; readonly digest: Digest }
   /** Garbage collection took the slot; never the running or the last-good one. */
   | { readonly kind: 'slot-dropped'; readonly app: AppName; readonly digest: Digest };
 

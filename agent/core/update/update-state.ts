@@ -49,8 +49,10 @@ export type Outcome =
 
 export interface AppState {
   readonly app: AppName;
-  /** Wanted by the newest envelope. Absent: nothing was ever wanted; what runs is kept. */
+  /** Wanted by the newest envelope. */
   readonly wanted: Target | undefined;
+  /** An order once named the app and the newest one does not: it stops, and nothing is wiped. */
+  readonly isWithdrawn: boolean;
   readonly attempt: Attempt | undefined;
   /** Committed and still held, newest first; the first is last-good and is never deleted. */
   readonly held: readonly Slot[];

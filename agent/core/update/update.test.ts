@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { AppName, Digest, TargetPath } from '../../../shared/core/ids.ts';
+import { compactUpdate } from './compact-update.ts';
 import { decideSteps, type Step } from './decide-steps.ts';
 import type { Slot, Target } from './slot.ts';
 import { stepUpdate } from './step-update.ts';
@@ -134,6 +135,49 @@ class Device {
   }
 }
 
+/** One thing that may happen to a device; `generation` rises with each. */
+function actOut(device: Device, name: string, generation: number): void {
+  const letter = 'abcdef'.charAt(generation % 6);
+  const running = device.running();
+  device.fails.clear();
+  if (name === 'bad') device.fails.set(digestOf(letter), 'self-test');
+  if (name === 'crash') device.fails.set(digestOf(letter), 'crash');
+  switch (name) {
+    case 'back':
+      return device.install(target('a', generation));
+    case 'withdraw': {
+      const seen = { directorVersion: 1, generation };
+      device.record({
+        kind: 'desired-accepted',
+        seen,
+        expiresAtMs: 1_000_000,
+        targets: [],
+        revoked: [],
+      });
+      return device.run();
+    }
+    case 'judge':
+      if (running === undefined) return;
+      device.record({
+        kind: 'verdict-reached',
+        app,
+        slot: slotWith(running),
+        reason: 'error-rate',
+      });
+      return device.run();
+    case 'revoke':
+      device.record({ kind: 'revocations-learned', revoked: [digestOf(letter)] });
+      return device.run();
+    case 'partly':
+      device.want(target(letter, generation));
+      return device.run();
+    default:
+      return device.install(target(letter, generation));
+  }
+}
+
+const slotWith = (digest: Digest): Slot => ({ ...slotOf(target('a', 0)), digest });
+
 const slotOf = ({ path, digest, retry }: Target): Slot => ({ path, digest, retry });
 
 describe('the device update machine', () => {
@@ -231,6 +275,55 @@ describe('the device update machine', () => {
     device.run();
     expect(device.running()).toBe(digestOf('a'));
     expect(device.state.apps.get(app)?.outcome).toMatchObject({ regressed: true });
+  });
+
+  it('stops an app that the newest order no longer names, keeps its slot, and comes back without network', () => {
+    const device = new Device();
+    device.install(target('a', 1));
+    device.record({
+      kind: 'desired-accepted',
+      seen: { directorVersion: 1, generation: 2 },
+      expiresAtMs: 0,
+      targets: [],
+      revoked: [],
+    });
+    device.run();
+    expect(device.running()).toBeUndefined();
+    device.trustedNowMs = undefined;
+    device.want(target('a', 3));
+    device.run();
+    expect(device.running()).toBe(digestOf('a'));
+  });
+
+  it('decides the same after its history was compacted', () => {
+    const act = fc.constantFrom(
+      'good',
+      'bad',
+      'crash',
+      'back',
+      'withdraw',
+      'judge',
+      'revoke',
+      'partly',
+    );
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 10 }), (acts) => {
+        const device = new Device();
+        acts.forEach((name, i) => actOut(device, name, i + 1));
+        const compacted = new Device();
+        compacted.nowMs = device.nowMs;
+        for (const event of compactUpdate(device.state)) compacted.record(event);
+        device.reboot();
+        compacted.reboot();
+        const context = { monotonicMs: device.nowMs, trustedNowMs: 1 };
+        // An app that holds nothing and is not wanted may be forgotten.
+        const decided = ({ state }: Device) =>
+          decideSteps(state, context).filter(({ rest }) => rest?.kind !== 'no-model');
+        expect(decided(compacted)).toEqual(decided(device));
+        expect(compacted.state.refusals).toEqual(device.state.refusals);
+        expect(compacted.state.seen).toEqual(device.state.seen);
+      }),
+    );
   });
 
   it('counts activations over power cuts at any step and always ends with a model', () => {

@@ -1,0 +1,183 @@
+import type { Facts } from '../../shared/contracts/reported.ts';
+import type { DeviceAddress } from '../../shared/contracts/topics.ts';
+import type { AppName, BootId } from '../../shared/core/ids.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
+import type { Fetcher } from '../../shared/ports/fetcher.ts';
+import type { InferenceRuntime } from '../../shared/ports/inference-runtime.ts';
+import type { Log } from '../../shared/ports/log.ts';
+import type { Random } from '../../shared/ports/random.ts';
+import type { Signer } from '../../shared/ports/signer.ts';
+import type { Transport } from '../../shared/ports/transport.ts';
+import { sha256Hex } from '../../shared/trust/hash.ts';
+import type { InferenceInput } from '../core/inference/prepare-input.ts';
+import type { DeviceIdentity } from '../core/update/accept-desired.ts';
+import type { AppDecision } from '../core/update/decide-steps.ts';
+import type { UpdateState } from '../core/update/update-state.ts';
+import { AgentMemory } from './agent-memory.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { ContentStore } from './content-store.ts';
+import { DeviceSession } from './device-session.ts';
+import { DeviceUplink } from './device-uplink.ts';
+import { InferenceDesk } from './inference-desk.ts';
+import { Installer } from './installer.ts';
+import { ModelHost, type TimedAnswer } from './model-host.ts';
+import { OrderDesk } from './order-desk.ts';
+import { OutboxWriter } from './outbox-writer.ts';
+import { Reporter } from './reporter.ts';
+import { SessionLoop } from './session-loop.ts';
+import { SlotStore } from './slot-store.ts';
+import { TrustedCatalogue } from './trusted-catalogue.ts';
+import { UpdateRunner } from './update-runner.ts';
+
+export interface DeviceAgentPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: DeviceDisk;
+  readonly fetcher: Fetcher;
+  readonly transport: Transport;
+  readonly runtime: InferenceRuntime;
+  readonly log: Log;
+}
+
+export interface DeviceAgentOptions {
+  readonly address: DeviceAddress;
+  readonly deviceKey: Signer;
+  readonly boot: BootId;
+  /** Name of the server this device belongs to. */
+  readonly audience: string;
+  /** Used until the server knows the device. */
+  readonly claim: string | undefined;
+  readonly pinnedRoot: Uint8Array;
+  readonly agentVersion: string;
+  /** When this agent was built: the first floor of trusted time. */
+  readonly builtAtMs: number;
+  readonly facts: Facts;
+  readonly zone: string | undefined;
+  readonly windowMs: number;
+  /** The owner's ceilings. */
+  readonly memoryBytesMax: number;
+  readonly monthlyBytesMax: number | undefined;
+  readonly threads: number;
+  /** A worker of the active model hangs; the verdict is durable already. */
+  readonly askToBeKilled: (reason: string) => void;
+}
+
+/**
+ * One device: keeps a model answering, obeys signed orders, says what happened, and works for months without a server.
+ * This file only puts the rooms together.
+ */
+export class DeviceAgent {
+  readonly #models: ModelHost;
+  readonly #inference: InferenceDesk;
+  readonly #updates: UpdateRunner;
+  readonly #reporter: Reporter;
+  readonly #sessions: SessionLoop;
+
+  private constructor(rooms: {
+    readonly models: ModelHost;
+    readonly inference: InferenceDesk;
+    readonly updates: UpdateRunner;
+    readonly reporter: Reporter;
+    readonly sessions: SessionLoop;
+  }) {
+    this.#models = rooms.models;
+    this.#inference = rooms.inference;
+    this.#updates = rooms.updates;
+    this.#reporter = rooms.reporter;
+    this.#sessions = rooms.sessions;
+  }
+
+  /** Reads what the disk remembers; nothing runs before `run`. */
+  static async open(ports: DeviceAgentPorts, options: DeviceAgentOptions): Promise<DeviceAgent> {
+    const { clock, random, disk, fetcher, transport, runtime, log } = ports;
+    const { address, deviceKey, boot, audience, claim, agentVersion, facts, zone } = options;
+    const memory = await AgentMemory.open(disk, options.builtAtMs);
+    const outbox = await OutboxWriter.open({ disk, path: 'state/outbox.journal', random, log });
+    const budget = await ByteBudget.open({
+      ...{ disk, clock, path: 'state/bytes.json' },
+      bytesPerMonthMax: options.monthlyBytesMax,
+    });
+    const content = new ContentStore(disk);
+    const slots = new SlotStore(disk, content);
+    const { pinnedRoot } = options;
+    const catalogue = new TrustedCatalogue({ disk, fetcher, pinnedRoot });
+    const download = { disk, fetcher, clock, random, budget };
+    const bearer = (): string | undefined => sessions.bearer;
+    const installer = new Installer({
+      ...{ catalogue, content, slots, download, bearer, agentVersion },
+      facts: () => facts,
+      fleet: address.fleet,
+    });
+    const { memoryBytesMax, threads, windowMs, askToBeKilled } = options;
+    const models = new ModelHost({
+      runtime,
+      installer,
+      slots,
+      content,
+      clock,
+      memoryBytesMax,
+      threads,
+    });
+    const inference: InferenceDesk = new InferenceDesk({
+      ...{ clock, models, outbox, windowMs, memoryBytesMax, askToBeKilled },
+      updates: () => updates,
+      wentBack: (app, revertMs) => reporter.wentBack(app, revertMs),
+    });
+    const updates: UpdateRunner = await UpdateRunner.open({
+      ...{ disk, clock, random, log, installer, models },
+      trustedNowMs: () => sessions.trustedNowMs(),
+      modelChanged: (app, model) => inference.modelChanged(app, model),
+      stateChanged: () => reporter.ring(),
+    });
+    const deviceKeyDigest = sha256Hex(deviceKey.publicKey);
+    const identity = (): DeviceIdentity | undefined =>
+      memory.epoch === undefined
+        ? undefined
+        : { ...address, deviceKey: deviceKeyDigest, epoch: memory.epoch };
+    const orders = new OrderDesk({ log, memory, catalogue, updates, identity });
+    const uplink = new DeviceUplink({
+      ...{ address, boot, transport, clock, random, outbox },
+      received: (kind, envelope) => orders.receive(kind, envelope),
+    });
+    const session = new DeviceSession({ address, fetcher, random, deviceKey, audience });
+    const sessions: SessionLoop = new SessionLoop({
+      ...{ clock, random, log, memory, catalogue, session, uplink, claim },
+      opened: async () => {
+        const revoked = (await catalogue.revocations()).map((entry) => entry.digest);
+        const isNew = revoked.some((digest) => !updates.state.revoked.has(digest));
+        if (isNew) await updates.record({ kind: 'revocations-learned', revoked });
+        updates.wake();
+        reporter.ring();
+      },
+    });
+    const reporter: Reporter = new Reporter({
+      ...{ clock, log, memory, updates, deviceKey, identity, boot, agentVersion, facts, zone },
+      uplink: () => sessions.uplink,
+    });
+    return new DeviceAgent({ models, inference, updates, reporter, sessions });
+  }
+
+  get state(): UpdateState {
+    return this.#updates.state;
+  }
+
+  decisions(): readonly AppDecision[] {
+    return this.#updates.decisions();
+  }
+
+  infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {
+    return this.#inference.infer(app, input, label);
+  }
+
+  /** Runs until the signal aborts, then closes what is open. Rejects when a loop fails beyond repair. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#updates.run(signal),
+      this.#inference.run(signal),
+      this.#reporter.run(signal),
+      this.#sessions.run(signal),
+    ]);
+    await this.#models.closeAll();
+  }
+}

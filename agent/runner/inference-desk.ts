@@ -1,0 +1,180 @@
+import { limits } from '../../shared/contracts/limits.ts';
+import type { AppName } from '../../shared/core/ids.ts';
+import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import { decideGuard } from '../core/guard/decide-guard.ts';
+import { RecentOutcomes } from '../core/guard/recent-outcomes.ts';
+import type { InferenceInput } from '../core/inference/prepare-input.ts';
+import {
+  type MonitorEvent,
+  type MonitorState,
+  openMonitor,
+  stepMonitor,
+  watchModel,
+} from '../core/monitor/step-monitor.ts';
+import type { WatchId } from '../core/monitor/watched-model.ts';
+import type { HostedModel, ModelHost, TimedAnswer } from './model-host.ts';
+import type { OutboxWriter } from './outbox-writer.ts';
+import type { UpdateRunner } from './update-runner.ts';
+
+export interface InferenceDeskOptions {
+  readonly clock: Clock;
+  readonly models: ModelHost;
+  readonly outbox: OutboxWriter;
+  readonly updates: () => UpdateRunner;
+  readonly windowMs: number;
+  readonly memoryBytesMax: number;
+  /** Only a kill from outside ends a hung worker; the verdict is durable when this is called. */
+  readonly askToBeKilled: (reason: string) => void;
+  /** Milliseconds from the verdict to the first answer of the model that took over. */
+  readonly wentBack: (app: AppName, revertMs: number) => void;
+}
+
+interface Watched {
+  readonly model: HostedModel;
+  readonly watch: WatchId;
+  readonly recent: RecentOutcomes;
+  outcomesSinceLook: number;
+  answers: number;
+}
+
+const lostSession: ReadonlySet<string> = new Set([
+  'inference-timeout',
+  'memory-limit',
+  'session-lost',
+]);
+
+/** Every answer passes here: it is counted into the open window, judged by the guard, and proves a bundle on trial. */
+export class InferenceDesk {
+  readonly #options: InferenceDeskOptions;
+  readonly #watched = new Map<AppName, Watched>();
+  #monitor: MonitorState;
+
+  constructor(options: InferenceDeskOptions) {
+    this.#options = options;
+    this.#monitor = openMonitor(this.#context());
+  }
+
+  /** Another model answers from now on, or none. */
+  modelChanged(app: AppName, model: HostedModel | undefined): void {
+    const before = this.#watched.get(app);
+    if (before !== undefined) this.#count({ kind: 'model-unwatched', watch: before.watch });
+    this.#watched.delete(app);
+    if (model === undefined) return;
+    const { config } = model.bundle;
+    const { postprocessing, profile } = config;
+    const watch = watchModel(this.#monitor, {
+      app,
+      digest: model.slot.digest,
+      phase: model.host === 'process' ? 'probation' : 'committed',
+      classes: postprocessing.kind === 'classify' ? postprocessing.labels.length : 0,
+      monitored: profile.monitored,
+    });
+    const recent = new RecentOutcomes();
+    this.#watched.set(app, { model, watch, recent, outcomesSinceLook: 0, answers: 0 });
+  }
+
+  /** `label`: what the answer should be, where it is known at once. Throws `no-model` and what the session throws. */
+  async infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {
+    const watched = this.#watched.get(app);
+    if (watched === undefined) throw new OperatingError('no-model', `nothing answers for ${app}`);
+    try {
+      const answer = await this.#options.models.infer(watched.model, input);
+      const isCorrect = label === undefined ? undefined : answer.label === label;
+      this.#count({
+        kind: 'inference-answered',
+        watch: watched.watch,
+        answer: { ...answer, isCorrect },
+      });
+      watched.recent.addAnswer(answer.latencyMs, answer.confidence);
+      await this.#answered(app, watched);
+      return answer;
+    } catch (error) {
+      const code = codeOf(error);
+      // The caller's own mistake says nothing about the model.
+      if (code !== 'inference-input-mismatch' && code !== 'queue-full') {
+        await this.#failed(app, watched, code);
+      }
+      throw error;
+    }
+  }
+
+  /** Closes windows by clock until the signal aborts, then the open one. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleepUntil(this.#monitor.closesAtMonotonicMs, signal);
+      await this.#close(signal.aborted ? 'shutdown-begun' : 'clock-ticked');
+      for (const [app, watched] of this.#watched) await this.#judge(app, watched);
+    }
+  }
+
+  async #close(kind: 'shutdown-begun' | 'clock-ticked'): Promise<void> {
+    const { state, effects } = stepMonitor(this.#monitor, { kind }, this.#context());
+    this.#monitor = state;
+    for (const { draft } of effects) await this.#options.outbox.appendWindow(draft);
+  }
+
+  async #answered(app: AppName, watched: Watched): Promise<void> {
+    const updates = this.#options.updates();
+    const state = updates.state.apps.get(app);
+    watched.answers += 1;
+    if (watched.answers === 1 && state?.outcome?.kind === 'reverted') {
+      const { verdictMonotonicMs } = state.outcome;
+      if (verdictMonotonicMs !== undefined) {
+        this.#options.wentBack(app, this.#options.clock.monotonicMs() - verdictMonotonicMs);
+      }
+    }
+    // Only a trial needs to know how many; afterwards the count is of no use and would cost a copy each.
+    if (state?.attempt?.phase === 'probation') {
+      const { digest } = watched.model.slot;
+      updates.feed({ kind: 'inferences-counted', app, digest, count: 1 });
+    }
+    watched.outcomesSinceLook += 1;
+    if (watched.outcomesSinceLook >= limits.guardLookEvery) await this.#judge(app, watched);
+  }
+
+  async #failed(app: AppName, watched: Watched, code: string): Promise<void> {
+    this.#count({ kind: 'inference-failed', watch: watched.watch, code });
+    watched.recent.addFailure();
+    if (!lostSession.has(code)) return this.#judge(app, watched);
+    if (this.#watched.get(app) !== watched) return;
+    const { models, updates, askToBeKilled } = this.#options;
+    this.modelChanged(app, undefined);
+    models.forget(watched.model);
+    const { slot } = watched.model;
+    if (code === 'session-lost') {
+      updates().feed({ kind: 'session-lost', app, digest: slot.digest });
+      return;
+    }
+    const reason = code === 'inference-timeout' ? 'model-hung' : code;
+    await updates().record({ kind: 'verdict-reached', app, slot, reason });
+    if (watched.model.host === 'worker' && code === 'inference-timeout') askToBeKilled(reason);
+  }
+
+  async #judge(app: AppName, watched: Watched): Promise<void> {
+    if (this.#watched.get(app) !== watched) return;
+    watched.outcomesSinceLook = 0;
+    const { guards, limits: asked } = watched.model.bundle.config;
+    const memoryBytesMax = Math.min(asked.memoryBytesMax, this.#options.memoryBytesMax);
+    const decision = decideGuard(
+      { ...guards, memoryBytesMax, killsMax: 0 },
+      watched.recent.facts(),
+    );
+    if (decision.verdict === 'keep') return;
+    const { slot } = watched.model;
+    const updates = this.#options.updates();
+    const isJudged = updates.state.refusals.some((refusal) => refusal.digest === slot.digest);
+    if (isJudged) return;
+    await updates.record({ kind: 'verdict-reached', app, slot, reason: decision.reason });
+  }
+
+  #count(event: MonitorEvent): void {
+    this.#monitor = stepMonitor(this.#monitor, event, this.#context()).state;
+  }
+
+  #context() {
+    const { clock, windowMs } = this.#options;
+    return { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs(), windowMs };
+  }
+}

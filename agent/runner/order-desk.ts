@@ -1,0 +1,52 @@
+import { createDecoder } from '../../shared/codec/validator.ts';
+import { DesiredStateSchema } from '../../shared/contracts/desired.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import type { DownKind } from '../../shared/contracts/topics.ts';
+import type { Log } from '../../shared/ports/log.ts';
+import { verifyEnvelope } from '../../shared/trust/dsse.ts';
+import { acceptDesired, type DeviceIdentity } from '../core/update/accept-desired.ts';
+import type { AgentMemory } from './agent-memory.ts';
+import type { TrustedCatalogue } from './trusted-catalogue.ts';
+import type { UpdateRunner } from './update-runner.ts';
+
+export interface OrderDeskOptions {
+  readonly log: Log;
+  readonly memory: AgentMemory;
+  readonly catalogue: TrustedCatalogue;
+  readonly updates: UpdateRunner;
+  readonly identity: () => DeviceIdentity | undefined;
+}
+
+const decodeDesired = createDecoder(DesiredStateSchema, limits.frameBytesMax);
+
+/** Orders of the director: signature by a key that offline keys vouch for, then form, then whether it is new and for us. */
+export class OrderDesk {
+  readonly #options: OrderDeskOptions;
+
+  constructor(options: OrderDeskOptions) {
+    this.#options = options;
+  }
+
+  async receive(kind: DownKind, envelope: Uint8Array): Promise<void> {
+    const code = kind === 'desired' ? await this.#take(envelope) : 'kind-not-expected';
+    if (code === undefined || code === 'desired-repeated') return;
+    this.#options.log.warn({ event: 'order-refused', kind, code }, 'an order had no effect');
+  }
+
+  /** The code of a refusal, or `undefined` when the order is in the journal. */
+  async #take(envelope: Uint8Array): Promise<string | undefined> {
+    const { catalogue, memory, updates } = this.#options;
+    const identity = this.#options.identity();
+    const director = await catalogue.directorKeys();
+    if (identity === undefined || director === undefined) return 'no-director-known';
+    const payload = verifyEnvelope('desired', director.keys, envelope);
+    if (!payload.ok) return payload.error.code;
+    const desired = decodeDesired(payload.value);
+    if (!desired.ok) return desired.error.code;
+    const accepted = acceptDesired(desired.value, identity, updates.state.seen);
+    if (!accepted.ok) return accepted.error;
+    await updates.record(accepted.value);
+    if (desired.value.auditHead !== undefined) await memory.keepAuditHead(desired.value.auditHead);
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import { limits } from '../../shared/contracts/limits.ts';
+import type { Facts } from '../../shared/contracts/reported.ts';
+import { utf8 } from '../../shared/core/bytes.ts';
+import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
+import { Doorbell } from '../../shared/core/doorbell.ts';
+import type { AppName, BootId } from '../../shared/core/ids.ts';
+import { codeOf } from '../../shared/core/operating-error.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { Log } from '../../shared/ports/log.ts';
+import type { Signer } from '../../shared/ports/signer.ts';
+import { signEnvelope } from '../../shared/trust/dsse.ts';
+import { composeReport } from '../core/report/compose-report.ts';
+import type { DeviceIdentity } from '../core/update/accept-desired.ts';
+import type { AgentMemory } from './agent-memory.ts';
+import type { OpenUplink } from './device-uplink.ts';
+import type { UpdateRunner } from './update-runner.ts';
+
+export interface ReporterOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly memory: AgentMemory;
+  readonly updates: UpdateRunner;
+  readonly deviceKey: Signer;
+  readonly identity: () => DeviceIdentity | undefined;
+  readonly uplink: () => OpenUplink | undefined;
+  readonly boot: BootId;
+  readonly agentVersion: string;
+  readonly facts: Facts;
+  readonly zone: string | undefined;
+}
+
+const protocol = { min: 1, max: 1 };
+
+/** Says what the device does, whenever that changed and somebody may hear it. Reporting never changes the state. */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #due = new Doorbell();
+  readonly #revertMs = new Map<AppName, number>();
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  ring(): void {
+    this.#due.ring();
+  }
+
+  wentBack(app: AppName, revertMs: number): void {
+    this.#revertMs.set(app, Math.max(0, Math.round(revertMs)));
+    this.#due.ring();
+  }
+
+  /** Coalesces: one report covers all that changed within the pause. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = (): void => this.#due.ring();
+    signal.addEventListener('abort', stop, { once: true });
+    const { clock, log } = this.#options;
+    for (;;) {
+      await this.#due.wait();
+      if (signal.aborted) return;
+      await clock.sleepUntil(clock.monotonicMs() + limits.reportPauseMs, signal);
+      try {
+        await this.#send();
+      } catch (error) {
+        // The next session begins with a report, so nothing is lost.
+        log.info(
+          { event: 'report-not-sent', code: codeOf(error) },
+          'the report waits for a session',
+        );
+      }
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { clock, memory, updates, deviceKey, identity, uplink } = this.#options;
+    const open = uplink();
+    const who = identity();
+    if (open === undefined || who === undefined) return;
+    const { boot, agentVersion, facts, zone } = this.#options;
+    const report = composeReport(updates.state, updates.decisions(), {
+      identity: who,
+      boot,
+      number: await memory.nextReportNumber(),
+      nowMs: clock.nowMs(),
+      agentVersion,
+      protocol,
+      facts,
+      zone,
+      auditHead: memory.auditHead,
+      revertMs: this.#revertMs,
+      redundancy: new Map(),
+    });
+    const payload = utf8(canonicalJson(report as Json));
+    await open.send('reported', await signEnvelope('reported', payload, [deviceKey]));
+  }
+}

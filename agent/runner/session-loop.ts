@@ -1,0 +1,137 @@
+import type { EnrolmentState } from '../../shared/contracts/enrolment.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import { codeOf } from '../../shared/core/operating-error.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { Log } from '../../shared/ports/log.ts';
+import type { Random } from '../../shared/ports/random.ts';
+import { anchorTime, raiseFloor, type TrustedTime, trustedNow } from '../core/trusted-time.ts';
+import type { AgentMemory } from './agent-memory.ts';
+import type { DeviceSession } from './device-session.ts';
+import type { DeviceUplink, OpenUplink } from './device-uplink.ts';
+import type { TrustedCatalogue } from './trusted-catalogue.ts';
+
+export interface SessionLoopOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly memory: AgentMemory;
+  readonly catalogue: TrustedCatalogue;
+  readonly session: DeviceSession;
+  readonly uplink: DeviceUplink;
+  /** Used until the server knows the device. */
+  readonly claim: string | undefined;
+  /** A session is open; time and metadata are as fresh as they can be. */
+  readonly opened: () => Promise<void>;
+}
+
+/**
+ * Keeps one session open for as long as the server lets it, and comes back with full jitter. Whatever fails here leaves
+ * the device running what it runs.
+ */
+export class SessionLoop {
+  readonly #options: SessionLoopOptions;
+  #time: TrustedTime;
+  #open: OpenUplink | undefined;
+  #bearer: string | undefined;
+  #enrolment: EnrolmentState | undefined;
+
+  constructor(options: SessionLoopOptions) {
+    this.#options = options;
+    this.#time = { floorMs: options.memory.floorMs, anchor: undefined };
+  }
+
+  get uplink(): OpenUplink | undefined {
+    return this.#open;
+  }
+
+  get bearer(): string | undefined {
+    return this.#bearer;
+  }
+
+  trustedNowMs(): number | undefined {
+    return trustedNow(this.#time, this.#options.clock.monotonicMs());
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        await this.#session(signal);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        const fields = { event: 'session-failed', code: codeOf(error), failures, error };
+        this.#options.log.warn(fields, 'no session; it is tried again');
+      }
+      if (!signal.aborted) await this.#pause(failures, signal);
+    }
+  }
+
+  async #session(signal: AbortSignal): Promise<void> {
+    const { clock, catalogue, memory, session, uplink, claim, opened } = this.#options;
+    if (claim !== undefined && memory.epoch === undefined && this.#enrolment !== 'accepted') {
+      this.#enrolment = await session.enrol(claim);
+    }
+    const director = (await catalogue.directorKeys()) ?? (await this.#firstDirectorKeys());
+    const { grant, trustedNowMs } = await session.login(director?.keys);
+    await memory.keepEpoch(grant.epoch);
+    this.#bearer = grant.accessToken;
+    const ended = new AbortController();
+    const stop = (): void => ended.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      if (trustedNowMs !== undefined) await this.#believe(trustedNowMs);
+      this.#open = await uplink.open(grant, () => ended.abort());
+      await opened();
+      // A little before the token expires, so that the broker need not cut the session.
+      const renewMs = grant.expiresInMs - limits.sessionRenewMs;
+      await clock.sleepUntil(clock.monotonicMs() + Math.max(1_000, renewMs), ended.signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      const open = this.#open;
+      this.#open = undefined;
+      if (!ended.signal.aborted || signal.aborted) await open?.close();
+    }
+  }
+
+  /** Before the first login nothing on disk says who directs; the pinned root does, at whatever time it is. */
+  async #firstDirectorKeys() {
+    const { catalogue, memory } = this.#options;
+    const refreshed = await catalogue.refresh({ kind: 'at-least', nowMs: memory.floorMs });
+    if (!refreshed.ok) {
+      const { code, message } = refreshed.error;
+      this.#options.log.warn(
+        { event: 'metadata-refused', code, message },
+        'no director is known yet',
+      );
+    }
+    return catalogue.directorKeys();
+  }
+
+  async #believe(serverMs: number): Promise<void> {
+    const { clock, catalogue, memory } = this.#options;
+    this.#time = anchorTime(this.#time, serverMs, clock.monotonicMs());
+    const nowMs = this.trustedNowMs() ?? serverMs;
+    // New revocations come with it; expired local metadata never stands in the way of fresh metadata.
+    const refreshed = await catalogue.refresh({ kind: 'trusted', nowMs });
+    if (!refreshed.ok) {
+      const { code, message } = refreshed.error;
+      this.#options.log.warn(
+        { event: 'metadata-refused', code, message },
+        'metadata was not refreshed',
+      );
+    }
+    const newestExpiryMs = catalogue.newestExpiryMs;
+    this.#time = raiseFloor(this.#time, { monotonicMs: clock.monotonicMs(), newestExpiryMs });
+    await memory.keepFloor(this.#time.floorMs);
+  }
+
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options;
+    const ceilingMs = Math.min(
+      limits.reconnectMsMax,
+      limits.reconnectMs * (1 << Math.min(failures, 16)),
+    );
+    await clock.sleepUntil(clock.monotonicMs() + random.unit() * ceilingMs, signal);
+  }
+}

@@ -1,0 +1,176 @@
+import { createDecoder } from '../../shared/codec/validator.ts';
+import {
+  DirectorKeysSchema,
+  type Revoked,
+  RevokedSchema,
+  type TargetCustom,
+  TargetCustomSchema,
+} from '../../shared/contracts/bundle-config.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import { bytesOfHex } from '../../shared/core/bytes.ts';
+import type { Digest, TargetPath } from '../../shared/core/ids.ts';
+import { err, ok, type Result } from '../../shared/core/result.ts';
+import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
+import type { Fetcher } from '../../shared/ports/fetcher.ts';
+import type { RoleKeys } from '../../shared/trust/dsse.ts';
+import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
+import type { TargetFile, Targets } from '../../shared/trust/tuf/metadata.ts';
+import { collect, createMetadataSource } from '../../shared/trust/tuf/metadata-source.ts';
+import { MetadataStore } from '../../shared/trust/tuf/metadata-store.ts';
+import { isTarget } from '../../shared/trust/tuf/receive-target.ts';
+import type { TrustedRepository } from '../../shared/trust/tuf/trusted-repository.ts';
+import { TufClient } from '../../shared/trust/tuf/tuf-client.ts';
+
+export interface CatalogueOptions {
+  readonly disk: DeviceDisk;
+  readonly fetcher: Fetcher;
+  /** Root metadata from the device image or the enrolment. */
+  readonly pinnedRoot: Uint8Array;
+}
+
+/** What offline keys say about one bundle. */
+export interface SignedTarget {
+  readonly path: TargetPath;
+  /** Digest of the manifest. */
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly custom: TargetCustom;
+}
+
+export interface CatalogueFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+const folder = 'trust';
+const decodeRevoked = createDecoder(RevokedSchema, limits.fixedTargetBytesMax);
+const decodeDirector = createDecoder(DirectorKeysSchema, limits.fixedTargetBytesMax);
+const readCustom = createDecoder(TargetCustomSchema, limits.fixedTargetBytesMax);
+
+/**
+ * Which programs exist, by offline signatures: the TUF repository with its fixed targets `director.json` and
+ * `revoked.json`. What was verified once is kept on disk, so that revocation holds after an offline reboot.
+ */
+export class TrustedCatalogue {
+  readonly #options: CatalogueOptions;
+  readonly #client: TufClient;
+  #repository: TrustedRepository | undefined;
+
+  constructor(options: CatalogueOptions) {
+    this.#options = options;
+    const { disk, fetcher, pinnedRoot } = options;
+    const timeoutMs = limits.metadataTimeoutMs;
+    this.#client = new TufClient({
+      source: createMetadataSource({ fetcher, basePath: '/tuf/', timeoutMs }),
+      store: new MetadataStore({ disk, folder, pinnedRoot }),
+    });
+  }
+
+  /** Fetches what is new. Without trusted time only a lower bound is known, and no install may start from the view. */
+  async refresh(time: {
+    readonly kind: 'trusted' | 'at-least';
+    readonly nowMs: number;
+  }): Promise<Result<void, CatalogueFailure>> {
+    const repository = await this.#client.refresh(time);
+    if (!repository.ok) return repository;
+    this.#repository = repository.value;
+    for (const name of ['director.json', 'revoked.json']) {
+      const kept = await this.#keepFixed(repository.value.targets, name);
+      if (!kept.ok) return kept;
+    }
+    return ok(undefined);
+  }
+
+  /** Expiry of the newest metadata verified in this boot: how far the trusted-time floor may go. */
+  get newestExpiryMs(): number | undefined {
+    const expiries = [...(this.#repository?.expiresAtMs.values() ?? [])];
+    return expiries.length === 0 ? undefined : Math.max(...expiries);
+  }
+
+  /** A target of the refreshed view, signed by the one role that may sign this path. */
+  async lookup(path: TargetPath): Promise<Result<SignedTarget, CatalogueFailure>> {
+    if (this.#repository === undefined)
+      return fail('tuf-missing-metadata', 'nothing was refreshed');
+    const found = await this.#repository.lookup(path, { expectedRole: roleOfPath(path) });
+    if (!found.ok) return found;
+    const { target } = found.value;
+    const hash = target.hashes.get('sha256');
+    if (hash === undefined) return fail('tuf-target-mismatch', `${path} has no sha256`);
+    const custom = readCustom(new TextEncoder().encode(JSON.stringify(target.custom ?? {})));
+    if (!custom.ok) return fail(custom.error.code, `${path}: custom${custom.error.pointer}`);
+    const digest = `sha256:${hash}` as Digest;
+    return ok({ path, digest, bytes: target.length, custom: custom.value });
+  }
+
+  /** Director keys as last verified, from disk: no network and no time needed. */
+  async directorKeys(): Promise<
+    { readonly version: number; readonly keys: RoleKeys<'director'> } | undefined
+  > {
+    const bytes = await this.#readFixed('director.json');
+    const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
+    if (decoded?.ok !== true) return undefined;
+    const keys = decoded.value.keys.flatMap(
+      (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
+    );
+    return { version: decoded.value.version, keys: { role: 'director', keys, threshold: 1 } };
+  }
+
+  /** What must not run, as last verified, from disk. */
+  async revocations(): Promise<Revoked['revoked']> {
+    const bytes = await this.#readFixed('revoked.json');
+    const decoded = bytes === undefined ? undefined : decodeRevoked(bytes);
+    return decoded?.ok === true ? decoded.value.revoked : [];
+  }
+
+  async #keepFixed(targets: Targets, name: string): Promise<Result<void, CatalogueFailure>> {
+    const target = targets.targets.get(name);
+    if (target === undefined) return fail('tuf-target-not-found', `${name} is not signed`);
+    const known = await this.#options.disk.read(fixedPath(name), {
+      bytesMax: limits.fixedTargetBytesMax,
+    });
+    if (known !== undefined && isTarget(target, known)) return ok(undefined);
+    const bytes = await this.#fetchFixed(target, name);
+    if (bytes === undefined) return fail('tuf-target-mismatch', `${name} is not what was signed`);
+    await this.#options.disk.replace(fixedPath(name), bytes);
+    return ok(undefined);
+  }
+
+  async #fetchFixed(target: TargetFile, name: string): Promise<Uint8Array | undefined> {
+    const bytesMax = Math.min(target.length, limits.fixedTargetBytesMax);
+    const response = await this.#options.fetcher.fetch({
+      method: 'GET',
+      path: `/tuf/targets/${target.hashes.get('sha256') ?? ''}.${name}`,
+      bytesMax,
+      timeoutMs: limits.metadataTimeoutMs,
+    });
+    if (response.status !== 200) {
+      response.cancel();
+      return undefined;
+    }
+    const bytes = await collect(response.body, bytesMax);
+    return isTarget(target, bytes) ? bytes : undefined;
+  }
+
+  /** Only bytes that the newest local targets metadata vouches for: a file on disk alone proves nothing. */
+  async #readFixed(name: string): Promise<Uint8Array | undefined> {
+    const local = await this.#client.readLocal();
+    const target = local.ok ? local.value.targets.targets.get(name) : undefined;
+    const bytes = await this.#options.disk.read(fixedPath(name), {
+      bytesMax: limits.fixedTargetBytesMax,
+    });
+    return target !== undefined && bytes !== undefined && isTarget(target, bytes)
+      ? bytes
+      : undefined;
+  }
+}
+
+const fixedPath = (name: string): string => `${folder}/targets/${name}`;
+
+/** Offline keys sign `bundles/`; a fleet's delegated role signs what its federated rounds made, and nothing else. */
+const roleOfPath = (path: TargetPath): string => {
+  const [first, fleet = ''] = path.split('/');
+  return first === 'federated' ? `federated-${fleet}` : 'targets';
+};
+
+const fail = (code: string, message: string): Result<never, CatalogueFailure> =>
+  err({ code, message });

@@ -1,0 +1,84 @@
+import { fork, type ChildProcess as NodeChildProcess } from 'node:child_process';
+import { birthOf, residentBytesOf } from '../../../shared/adapters/proc-file.ts';
+import { OperatingError } from '../../../shared/core/operating-error.ts';
+import type {
+  ChildProcess,
+  ProcessHost,
+  ProcessIdentity,
+  ProcessListener,
+} from '../../../shared/ports/process-host.ts';
+
+/** ProcessHost over child_process. `programs` maps the names that may be spawned to built files. */
+export function createNodeProcessHost(programs: ReadonlyMap<string, URL>): ProcessHost {
+  return {
+    spawn: async (options, listener) => {
+      const file = programs.get(options.program);
+      if (file === undefined) {
+        throw new OperatingError('spawn-failed', `${options.program} is not a known program`);
+      }
+      const child = fork(file, [...options.arguments], {
+        // The supervisor's own flags keep its heap small; the child's are the default.
+        execArgv: [],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
+      await spawned(child);
+      child.on('message', (message) => listener.message(message));
+      reportEnd(child, listener);
+      // A send to a child that is just ending; its exit is the news.
+      child.on('error', () => undefined);
+      return childProcess(child);
+    },
+    killOrphan: (orphan) => {
+      if (birthOf(orphan.pid) !== orphan.birth) return;
+      killQuietly(orphan);
+    },
+  };
+}
+
+function spawned(child: NodeChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve());
+    child.once('error', (cause) =>
+      reject(new OperatingError('spawn-failed', 'the agent could not be started', { cause })),
+    );
+  });
+}
+
+/** Longest wait for a dead child's last messages, should some other process hold its channel open. */
+const lastMessagesMs = 1_000;
+
+/** `close` comes after the channel was read to its end, so that no message is heard after the exit. */
+function reportEnd(child: NodeChildProcess, listener: ProcessListener): void {
+  let isReported = false;
+  const report = (code: number | null, signal: string | null): void => {
+    if (!isReported) listener.exited({ code, signal });
+    isReported = true;
+  };
+  child.once('close', report);
+  child.once('exit', (code, signal) => {
+    setTimeout(report, lastMessagesMs, code, signal).unref();
+  });
+}
+
+function childProcess(child: NodeChildProcess): ChildProcess {
+  const pid = child.pid ?? 0;
+  return {
+    pid,
+    send: (message) => {
+      if (child.connected) child.send(message as object);
+    },
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    residentBytes: async () => residentBytesOf(pid),
+  };
+}
+
+/** It may end between the look and the kill. */
+function killQuietly(orphan: ProcessIdentity): void {
+  try {
+    process.kill(orphan.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: gone, which is what was wanted.
+  }
+}

@@ -1,0 +1,63 @@
+import { type FrameHeader, FrameHeaderSchema } from '../contracts/frame.ts';
+import { limits } from '../contracts/limits.ts';
+import { textOf, utf8 } from '../core/bytes.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import { createValidator, parseStrictJson, type SchemaIssue } from './validator.ts';
+
+export interface Frame {
+  readonly header: FrameHeader;
+  /** A view of the received bytes, not a copy: what was signed or sealed. */
+  readonly body: Uint8Array;
+}
+
+export interface FrameFailure {
+  readonly code: 'too-large' | 'malformed-frame';
+  readonly message: string;
+}
+
+const lineFeed = 10;
+const validateHeader = createValidator(FrameHeaderSchema);
+
+/** Header line, line feed, body. The caller has bounded the body; one frame is at most `limits.frameBytesMax`. */
+export function encodeFrame(header: FrameHeader, body: Uint8Array): Uint8Array {
+  const line = utf8(JSON.stringify(header));
+  const bytes = new Uint8Array(line.length + 1 + body.length);
+  bytes.set(line, 0);
+  bytes[line.length] = lineFeed;
+  bytes.set(body, line.length + 1);
+  return bytes;
+}
+
+/** Size, header line, strict JSON, schema: in that order. The body is not looked at. */
+export function decodeFrame(bytes: Uint8Array): Result<Frame, FrameFailure> {
+  if (bytes.length > limits.frameBytesMax) {
+    return fail('too-large', `${bytes.length} bytes, at most ${limits.frameBytesMax}`);
+  }
+  const end = bytes.subarray(0, limits.frameHeaderBytesMax + 1).indexOf(lineFeed);
+  if (end < 0) return fail('malformed-frame', 'no header line');
+  const parsed = parseHeader(bytes.subarray(0, end));
+  if (!parsed.ok) return fail('malformed-frame', parsed.error.message);
+  const header = validateHeader(parsed.value);
+  if (!header.ok) return fail('malformed-frame', `${header.error.pointer} ${header.error.message}`);
+  return ok({ header: header.value, body: bytes.subarray(end + 1) });
+}
+
+/**
+ * JSON that is spelled as JSON.stringify spells it has no duplicate key, so the slower walk over the text is
+ * needed only for other writers' spellings.
+ */
+function parseHeader(line: Uint8Array): Result<unknown, SchemaIssue> {
+  const text = textOf(line);
+  if (text !== undefined && !text.includes('__proto__')) {
+    try {
+      const value: unknown = JSON.parse(text);
+      if (JSON.stringify(value) === text) return ok(value);
+    } catch {
+      // The strict parser below names the fault.
+    }
+  }
+  return parseStrictJson(line);
+}
+
+const fail = (code: FrameFailure['code'], message: string): Result<never, FrameFailure> =>
+  err({ code, message });

@@ -1,0 +1,82 @@
+import { limits } from '../contracts/limits.ts';
+import type {
+  InferenceRuntime,
+  InferenceSession,
+  OpenSession,
+  SessionOptions,
+} from '../ports/inference-runtime.ts';
+import { cpuQuotaThreads } from './cpu-quota.ts';
+import { tinyModel } from './graph-bytes.ts';
+import { HostedSession } from './hosted-session.ts';
+import { startProcess, type TrialObserver } from './process/process-line.ts';
+import { startWorker } from './worker/worker-line.ts';
+
+export interface OnnxRuntimeOptions {
+  /** Most threads of one session; the cgroup's quota when absent. */
+  readonly threadsMax?: number;
+  /** Hears of each trial process, for the supervisor that must be able to kill what is left over. */
+  readonly observer?: TrialObserver;
+}
+
+/** The native runtime behind its port: committed models in workers, trials in disposable processes. */
+export function createOnnxRuntime(settings: OnnxRuntimeOptions = {}): InferenceRuntime {
+  const threadsMax = settings.threadsMax ?? cpuQuotaThreads();
+  const { observer } = settings;
+  let probed: Promise<readonly string[]> | undefined;
+
+  const open = async (request: OpenSession): Promise<InferenceSession> => {
+    const threads = Math.max(1, Math.min(request.options.threads, threadsMax));
+    const { memoryBytesMax } = request.limits;
+    return HostedSession.open(
+      { ...request, options: { ...request.options, threads } },
+      request.host === 'worker'
+        ? startWorker
+        : (listener) => startProcess({ memoryBytesMax, observer }, listener),
+    );
+  };
+
+  return { open, probe: () => (probed ??= probeProviders(open)) };
+}
+
+const candidates: readonly SessionOptions['provider'][] = ['cpu', 'webgpu'];
+
+/** Each in a process of its own, because a broken driver may crash or hang; a listed provider proves nothing. */
+async function probeProviders(open: InferenceRuntime['open']): Promise<readonly string[]> {
+  const proven: string[] = [];
+  for (const provider of candidates) {
+    if (await isProven(open, provider)) proven.push(provider);
+  }
+  return proven;
+}
+
+async function isProven(
+  open: InferenceRuntime['open'],
+  provider: SessionOptions['provider'],
+): Promise<boolean> {
+  try {
+    const session = await open({
+      model: { kind: 'memory', graph: tinyModel(), tensors: new Map() },
+      host: 'process',
+      limits: {
+        loadTimeoutMs: limits.probeTimeoutMs,
+        runTimeoutMs: limits.probeTimeoutMs,
+        memoryBytesMax: limits.probeMemoryBytesMax,
+        queueMax: 1,
+      },
+      options: { provider, threads: 1, graphOptimization: 'none' },
+    });
+    try {
+      const x = new Uint8Array(new Float32Array([1.5, -2]).buffer);
+      const { outputs } = await session.run(
+        new Map([['x', { type: 'float32', shape: [2], bytes: x }]]),
+      );
+      const y = outputs.get('y')?.bytes ?? new Uint8Array();
+      return y.join() === new Uint8Array(new Float32Array([3, -4]).buffer).join();
+    } finally {
+      await session.close();
+    }
+  } catch {
+    // Which providers do not work is the answer, not a failure.
+    return false;
+  }
+}
