@@ -599,6 +599,10 @@ export const errorCodes = {
     409,
     'Upload the manifest and every blob it names before the targets file.',
   ),
+  'candidate-differs': input(
+    422,
+    'Build the candidate from its parent: only the federable tensors may be other ones.',
+  ),
   'upload-digest-mismatch': input(400, 'Send the bytes that the digest names; nothing was kept.'),
   'not-published': input(
     404,
@@ -608,6 +612,55 @@ export const errorCodes = {
     416,
     'Ask for a range inside the blob; its size is in the answer.',
   ),
+
+  // REST: access, requests, answers
+  'not-found': input(404, 'Check fleet and id; what your token may not see is not there either.'),
+  'route-unknown': input(404, 'Look the path up in /openapi.json.'),
+  'token-missing': input(
+    401,
+    'Send `Authorization: Bearer` with an API token; `skein token create` makes one.',
+  ),
+  'token-revoked': input(401, 'Ask an admin for a new token; this one was revoked.'),
+  'role-insufficient': input(403, 'Ask somebody whose role allows it; the message names the role.'),
+  'host-refused': input(421, 'Ask by a name the server knows, or add the name to `http.hosts`.'),
+  'media-type-refused': input(415, 'Send the content type that the route names in /openapi.json.'),
+  'rate-limited': transient(429, 'Send less; try again after the seconds in Retry-After.'),
+  'precondition-required': input(428, 'Read the thing first and send its ETag in If-Match.'),
+  'precondition-failed': input(
+    412,
+    'Somebody changed it since you read it; read it again and decide anew.',
+  ),
+  'cursor-invalid': input(
+    400,
+    'Start from the first page; a cursor belongs to the list and filter it came from.',
+  ),
+  'idempotency-mismatch': input(
+    422,
+    'Use a new Idempotency-Key; this one was used with another request.',
+  ),
+  'idempotency-running': transient(
+    409,
+    'The first request of this Idempotency-Key still runs; ask again shortly.',
+  ),
+  'answer-not-kept': refusal(
+    409,
+    'The answer held a secret and was not kept: remove what was made, then make it anew with a new key.',
+  ),
+  'streams-exhausted': transient(
+    503,
+    'Too many event streams are open; close one, or poll the list.',
+  ),
+  'device-wrong-state': refusal(
+    409,
+    'The device is in another state now; look at it and decide again.',
+  ),
+  'name-taken': refusal(409, 'Choose another name; this one is taken, even if it was revoked.'),
+  'bundle-unknown': refusal(422, 'Publish the bundle first, or correct path and digest.'),
+  unexpected: refusal(500, 'This is a defect of Skein; report it with the request id and the log.'),
+
+  // Server configuration and start
+  'config-invalid': input(400, 'Correct the key that the pointer names; unknown keys are refused.'),
+  'secret-file-exists': refusal(409, 'Move the file away first; a secret is never overwritten.'),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -332,6 +332,61 @@ export const limits = {
   federatedLifeMs: 90 * 86_400_000,
   /** Between two looks at whether something has to be signed again. */
   renewLookMs: 600_000,
+  /** Publications that wait for the one before; each may hold a metadata file. */
+  publishesWaitingMax: 16,
   /** An online key file: role, public key, sealed seed. */
   onlineKeyBytesMax: 4096,
+
+  // REST
+  /** JSON body of the admin plane: a rollout with a filter and 32 waves is a tenth of it. */
+  requestBytesMax: 256 * 1024,
+  /** Device-signed login or enrolment: base64 of `enrolmentBytesMax` and four signatures. */
+  deviceRequestBytesMax: 16 * 1024,
+  /** Requests a minute of one token: a watching person with scripts stays below a tenth. */
+  requestsPerMinute: 3_000,
+  /** Requests a minute of one address on the device plane: a site's fleet behind one router logs in at once. */
+  deviceRequestsPerMinute: 60_000,
+  /** Refused logins a minute of one address before it is told to wait. */
+  authFailuresPerMinute: 120,
+  /** Principals and addresses the rate limit remembers, a few hundred bytes each. */
+  rateLimitKeysMax: 10_000,
+  /** Rows of one page of a REST list; the default and the most. */
+  pageRows: 50,
+  pageRowsMax: 500,
+  /** Opaque cursor: a key, and the hash of what it belongs to. */
+  cursorCharsMax: 512,
+  /** Remembered answers of POSTs live a day. */
+  idempotencyLifeMs: 86_400_000,
+  idempotencyKeyCharsMax: 128,
+  /** One remembered answer. */
+  idempotentAnswerBytesMax: 256 * 1024,
+  /** Idempotent requests under way at once. */
+  idempotentRunningMax: 1_000,
+  /** Open event streams of one server; each polls the store. */
+  eventStreamsMax: 256,
+  /** Events handed to a stream at once. */
+  eventBatchMax: 200,
+  /** Pause between two looks of a stream at the store, and between its comment lines, which re-check its rights. */
+  eventPollMs: 250,
+  eventHeartbeatMs: 15_000,
+  /** Bytes waiting for a slow stream reader before it is cut; it resumes with Last-Event-ID. */
+  eventUnsentBytesMax: 1024 * 1024,
+  /** Devices shown by a filter preview. */
+  previewSamples: 5,
+  /** Tags of one device, and the length of a tag's name and value. */
+  tagsMax: 64,
+  tagCharsMax: 63,
+  /** Uses one claim may have: a whole production line. */
+  claimUsesMax: 100_000,
+  /** A claim lives an hour unless said otherwise, and at most this long: a quarter for a shipped batch. */
+  claimLifeMs: 3_600_000,
+  claimLifeMsMax: 7_948_800_000,
+  /** Request of the command line, start to last byte. */
+  cliRequestTimeoutMs: 60_000,
+  /** Answer that the command line reads. */
+  cliAnswerBytesMax: 16 * 1024 * 1024,
+  /** Configuration file of a daemon. */
+  configBytesMax: 64 * 1024,
+  /** From SIGTERM to exit: requests and commits under way end within it. */
+  drainMs: 10_000,
 } as const;

@@ -7,6 +7,3 @@ const steering =
 
 /** Text from a device or a person as text only: whoever prints it is not steered by it. */
 export const printable = (text: string): string => text.replace(steering, '�');
-
-/** The same on one line, for tables and log lines. */
-export const printableLine = (text: string): string => printable(text).replace(/[\t\n]/g, ' ');

@@ -9,8 +9,6 @@ export interface ByteFeatureParameters {
   readonly bigramBuckets: number;
 }
 
-export const byteFeatureName = 'byte-bigram-counts/1';
-
 export const byteFeatureCount = (parameters: ByteFeatureParameters): number =>
   256 + parameters.bigramBuckets;
 

@@ -25,7 +25,6 @@ export interface MessageWorld {
   close(): Promise<void>;
 }
 
-export const fleet = 'plant' as FleetId;
 export const addressOf = (device: string, inFleet = 'plant'): DeviceAddress => ({
   fleet: inFleet as FleetId,
   device: device as DeviceId,

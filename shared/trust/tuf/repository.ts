@@ -2,6 +2,7 @@ import { canonicalize } from '@tufjs/canonical-json';
 import { hexOf, textOf, utf8 } from '../../core/bytes.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { invariant } from '../../core/invariant.ts';
+import type { Signer } from '../../ports/signer.ts';
 import { sha256Hex } from '../hash.ts';
 import { isJsonObject, type JsonObject, memberText, parseStrictJson } from '../strict-json.ts';
 import type { TopLevelRole } from './metadata.ts';
@@ -142,6 +143,13 @@ export function signBody(body: JsonObject, signers: readonly TufSign[]): Uint8Ar
     JSON.stringify(body),
     signers.map((sign) => sign(canonical)),
   );
+}
+
+/** `signBody` with a key behind a port, which may sign outside of this process: the online roles of a server. */
+export async function signBodyOnline(body: JsonObject, signer: Signer): Promise<Uint8Array> {
+  const signature = await signer.sign(utf8(canonicalize(body)));
+  const { keyId } = ed25519Key(signer.publicKey);
+  return fileOf(JSON.stringify(body), [{ keyid: keyId, sig: hexOf(signature) }]);
 }
 
 /**

@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { runSmokeWorld } from './smoke-world.ts';
+
+describe('the smoke world', () => {
+  it('rolls out a good bundle, takes back a bad one, and does it all again to the last byte', async () => {
+    const first = await runSmokeWorld('smoke');
+    expect(first.rollouts.map(({ kind }) => kind)).toEqual(['completed', 'aborted']);
+    expect([...first.running.values()]).toEqual(Array(6).fill('1.0.0'));
+    expect(first.windows.counted).toBeGreaterThan(100);
+    const second = await runSmokeWorld('smoke');
+    expect(second.traceHash).toBe(first.traceHash);
+    const other = await runSmokeWorld('another');
+    expect(other.traceHash).not.toBe(first.traceHash);
+  });
+});

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest';
+import type { DesiredEnvelope } from '../../fleet-server/core/model/device-app.ts';
+import {
+  bootId,
+  device,
+  deviceApp,
+  deviceId,
+  digest,
+  epochOf,
+  filetype,
+  harbour,
+  plant,
+  rolloutId,
+  targetPath,
+} from '../support/store-nouns.ts';
+import { type OpenStore, withStore } from './store.suite.ts';
+
+const nowMs = 0;
+
+export function storeDeviceSuite(name: string, open: OpenStore): void {
+  describe(`Store, devices: ${name}`, () => {
+    test('when a device is read back, every field is what was written', () =>
+      withStore(open, async (store) => {
+        const written = device('d1', {
+          tags: { canary: '', 'odd "name"': 'ø' },
+          facts: { 'cpu.arch': 'x64', gpu: true, load: 0.1 },
+          online: true,
+          lastSeenMs: 253402300799999,
+          presenceBoot: bootId('b'),
+        });
+        const read = await store.transaction(async (tx) => {
+          await tx.devices.insert(written);
+          return tx.devices.get(plant, written.device);
+        });
+        expect(read).toEqual(written);
+      }));
+
+    test('when another fleet asks for a device, it does not exist', () =>
+      withStore(open, async (store) => {
+        const id = deviceId('d1');
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          await tx.deviceApps.put(deviceApp('d1'));
+          expect(await tx.devices.get(harbour, id)).toBeNull();
+          expect(await tx.devices.update(harbour, id, { zone: 'UTC' })).toBe(false);
+          expect(await tx.devices.list(harbour, { nowMs }, { limit: 9 })).toEqual([]);
+          expect(await tx.deviceApps.listOf(harbour, id)).toEqual([]);
+          expect(await tx.devices.requireReports(harbour)).toBe(0);
+        });
+      }));
+
+    test('when a device is patched, only the named fields change', () =>
+      withStore(open, async (store) => {
+        const patch = { online: true, facts: { gpu: true }, issuedGeneration: 3, zone: null };
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          expect(await tx.devices.update(plant, deviceId('d1'), patch)).toBe(true);
+          expect(await tx.devices.update(plant, deviceId('d1'), {})).toBe(true);
+          expect(await tx.devices.update(plant, deviceId('d2'), patch)).toBe(false);
+          expect(await tx.devices.get(plant, deviceId('d1'))).toEqual(device('d1', patch));
+        });
+      }));
+
+    test('when a list is read page by page, every device comes once and in order', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          for (const id of ['d3', 'd1', 'd5', 'd2', 'd4']) {
+            await tx.devices.insert(device(id, { cell: id === 'd5' ? 8 : 7 }));
+          }
+          const list = async (after?: string) => {
+            const page = { limit: 2, ...(after === undefined ? {} : { after: deviceId(after) }) };
+            return (await tx.devices.list(plant, { nowMs }, page)).map((row) => row.device);
+          };
+          expect(await list()).toEqual(['d1', 'd2']);
+          expect(await list('d2')).toEqual(['d3', 'd4']);
+          expect(await list('d4')).toEqual(['d5']);
+          const cell = { nowMs, page: { limit: 9, after: deviceId('d2') } };
+          const ofCell = await tx.devices.listCell(plant, 7, cell);
+          expect(ofCell.map((row) => row.device)).toEqual(['d3', 'd4']);
+          expect(await tx.devices.countByCell(plant, { nowMs })).toEqual([
+            { cell: 7, count: 4 },
+            { cell: 8, count: 1 },
+          ]);
+          expect(await tx.devices.countByState(plant)).toEqual([{ state: 'accepted', count: 5 }]);
+        });
+      }));
+
+    test('when the store was restored, every device of the fleet must report first', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          await tx.devices.insert(device('h1', { fleet: harbour }));
+          expect(await tx.devices.requireReports(plant)).toBe(1);
+          expect((await tx.devices.get(plant, deviceId('d1')))?.needsReport).toBe(true);
+          expect((await tx.devices.get(harbour, deviceId('h1')))?.needsReport).toBe(false);
+        });
+      }));
+
+    test('when a report is stored, its bytes come back as they were', () =>
+      withStore(open, async (store) => {
+        const report = {
+          fleet: plant,
+          device: deviceId('d1'),
+          epoch: epochOf('e'),
+          number: 4,
+          envelope: Uint8Array.of(0, 255, 10, 13),
+          receivedAtMs: 9,
+        };
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          await tx.devices.putReportedEnvelope({ ...report, number: 3 });
+          await tx.devices.putReportedEnvelope(report);
+          expect(await tx.devices.reportedEnvelope(plant, deviceId('d1'))).toEqual(report);
+          expect(await tx.devices.reportedEnvelope(plant, deviceId('d2'))).toBeNull();
+        });
+      }));
+
+    test('when replay marks are written again, the newest stands', () =>
+      withStore(open, async (store) => {
+        const mark = (id: string, seq: number) => ({
+          device: deviceId(id),
+          epoch: epochOf('e'),
+          boot: bootId('b'),
+          seq,
+        });
+        await store.transaction(async (tx) => {
+          await tx.devices.putReplayMarks(plant, [mark('d1', 1), mark('d2', 2)]);
+          await tx.devices.putReplayMarks(plant, [mark('d1', 7)]);
+          const ids = [deviceId('d2'), deviceId('d1'), deviceId('d3')];
+          expect(await tx.devices.replayMarks(plant, ids)).toEqual([mark('d1', 7), mark('d2', 2)]);
+          expect(await tx.devices.replayMarks(harbour, ids)).toEqual([]);
+        });
+      }));
+
+    test('when an app record is put, it is whole, and the questions about apps see it', () =>
+      withStore(open, async (store) => {
+        const other = deviceApp('d2', { active: digest('2'), firstCommittedAtMs: null });
+        const changed = deviceApp('d1', {
+          previous: deviceApp('d1').desired,
+          desired: null,
+          target: { path: targetPath('2.0.0'), digest: digest('2'), generation: 3, retry: 1 },
+          regressed: true,
+          refused: [],
+        });
+        await store.transaction(async (tx) => {
+          for (const id of ['d1', 'd2', 'd3']) await tx.devices.insert(device(id));
+          expect(await tx.deviceApps.isKnownGood(plant, filetype)).toBe(false);
+          await tx.deviceApps.put(deviceApp('d1'));
+          await tx.deviceApps.put(other);
+          await tx.deviceApps.put(deviceApp('d3'));
+          await tx.deviceApps.put(changed);
+          expect(await tx.deviceApps.get(plant, deviceId('d1'), filetype)).toEqual(changed);
+          const some = [deviceId('d2'), deviceId('d1')];
+          expect(await tx.deviceApps.listFor(plant, filetype, some)).toEqual([changed, other]);
+          expect(await tx.deviceApps.isKnownGood(plant, filetype)).toBe(true);
+          expect(await tx.deviceApps.countByActive(plant, filetype)).toEqual([
+            { digest: digest('1'), count: 2 },
+            { digest: digest('2'), count: 1 },
+          ]);
+        });
+      }));
+
+    test('when an envelope is not newer than the stored one, nothing is written', () =>
+      withStore(open, async (store) => {
+        const envelope = (directorVersion: number, generation: number) => ({
+          fleet: plant,
+          device: deviceId('d1'),
+          directorVersion,
+          generation,
+          envelope: Uint8Array.of(directorVersion, generation),
+          signedAtMs: 5,
+        });
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          const put = (one: DesiredEnvelope) => tx.desiredEnvelopes.put(one);
+          expect(await put(envelope(1, 5))).toBe(true);
+          expect(await put(envelope(1, 5))).toBe(false);
+          expect(await put(envelope(1, 4))).toBe(false);
+          expect(await put(envelope(2, 1))).toBe(true);
+          expect(await put(envelope(1, 9))).toBe(false);
+          expect(await tx.desiredEnvelopes.get(plant, deviceId('d1'))).toEqual(envelope(2, 1));
+        });
+      }));
+
+    test('when nothing of a rollout is known, an app record carries none', () =>
+      withStore(open, async (store) => {
+        const desired = { ...deviceApp('d1').desired!, rollout: null };
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1'));
+          await tx.deviceApps.put(deviceApp('d1', { desired }));
+          const read = await tx.deviceApps.get(plant, deviceId('d1'), filetype);
+          expect(read?.desired).toEqual(desired);
+          expect(read?.desired?.rollout).not.toBe(rolloutId('a'));
+        });
+      }));
+  });
+}

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { auditHeadOf } from '../../fleet-server/core/audit/audit-chain.ts';
+import type { Bundle } from '../../fleet-server/core/model/bundle.ts';
+import { appendAudit } from '../../fleet-server/runner/append-audit.ts';
+import { verifyAudit } from '../../fleet-server/runner/verify-audit.ts';
+import { digest, harbour, plant, targetPath } from '../support/store-nouns.ts';
+import { type OpenStore, withStore } from './store.suite.ts';
+
+const bundle = (version: string, change: Partial<Bundle> = {}): Bundle => ({
+  fleet: plant,
+  path: targetPath(version),
+  name: 'filetype',
+  version,
+  digest: digest(version.charAt(0)),
+  status: 'live',
+  blobs: [digest('a'), digest('b')],
+  publishedAtMs: 5,
+  ...change,
+});
+
+export function storeRegistrySuite(name: string, open: OpenStore): void {
+  describe(`Store, registry and records: ${name}`, () => {
+    test('when a bundle belongs to one fleet, another sees neither it nor its blobs', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.bundles.insert(bundle('1.0.0'));
+          await tx.bundles.insert(bundle('2.0.0', { fleet: '*', blobs: [digest('c')] }));
+          expect(await tx.bundles.get(plant, targetPath('1.0.0'))).toEqual(bundle('1.0.0'));
+          expect(await tx.bundles.get(harbour, targetPath('1.0.0'))).toBeNull();
+          expect(await tx.bundles.find(harbour, digest('1'))).toBeNull();
+          expect((await tx.bundles.find(harbour, digest('2')))?.version).toBe('2.0.0');
+          expect(await tx.bundles.namesBlob(plant, digest('a'))).toBe(true);
+          expect(await tx.bundles.namesBlob(harbour, digest('a'))).toBe(false);
+          expect(await tx.bundles.namesBlob(harbour, digest('c'))).toBe(true);
+          const listed = await tx.bundles.list(plant, { name: 'filetype', page: { limit: 9 } });
+          expect(listed.map(({ version }) => version)).toEqual(['1.0.0', '2.0.0']);
+          expect(await tx.bundles.setStatus('*', targetPath('2.0.0'), 'revoked')).toBe(true);
+          expect((await tx.bundles.find(plant, digest('2')))?.status).toBe('revoked');
+        });
+      }));
+
+    test('when metadata is put, its bytes are served as they came', () =>
+      withStore(open, async (store) => {
+        const file = { name: 'timestamp.json', bytes: Uint8Array.of(123, 10, 125), storedAtMs: 1 };
+        await store.transaction(async (tx) => {
+          await tx.tufFiles.put({ ...file, bytes: Uint8Array.of(1) });
+          await tx.tufFiles.put(file);
+          await tx.tufFiles.put({ ...file, name: '1.root.json' });
+          expect(await tx.tufFiles.get('timestamp.json')).toEqual(file);
+          expect(await tx.tufFiles.get('2.root.json')).toBeNull();
+          expect(await tx.tufFiles.listNames()).toEqual(['1.root.json', 'timestamp.json']);
+        });
+      }));
+
+    test('when nothing holds an old blob any more, it is garbage', () =>
+      withStore(open, async (store) => {
+        const blob = (digit: string, storedAtMs: number) => ({
+          digest: digest(digit),
+          sizeBytes: 3,
+          storedAtMs,
+        });
+        await store.transaction(async (tx) => {
+          for (const one of [blob('b', 1), blob('a', 1), blob('c', 9)]) await tx.blobs.put(one);
+          await tx.blobs.put(blob('a', 7));
+          await tx.blobs.hold('bundles/filetype@1.0.0', [digest('a'), digest('a')]);
+          expect(await tx.blobs.isHeld(digest('a'))).toBe(true);
+          expect(await tx.blobs.listUnheld(9, { limit: 9 })).toEqual([blob('b', 1)]);
+          await tx.blobs.hold('bundles/filetype@1.0.0', [digest('b')]);
+          expect(await tx.blobs.listUnheld(9, { limit: 9 })).toEqual([blob('a', 1)]);
+          await tx.blobs.release('bundles/filetype@1.0.0');
+          const rest = await tx.blobs.listUnheld(99, { limit: 9, after: digest('a') });
+          expect(rest).toEqual([blob('b', 1), blob('c', 9)]);
+          expect(await tx.blobs.remove(digest('a'))).toBe(true);
+          expect(await tx.blobs.get(digest('a'))).toBeNull();
+        });
+      }));
+
+    test('when events are removed, ids go on rising and a fleet sees its own only', () =>
+      withStore(open, async (store) => {
+        const draft = { atMs: 1, kind: 'device-online', subject: 'd1', content: { a: [1] } };
+        await store.transaction(async (tx) => {
+          expect(await tx.events.range(plant)).toBeNull();
+          const first = await tx.events.append(plant, draft);
+          await tx.events.append(harbour, draft);
+          const third = await tx.events.append(plant, draft);
+          expect(await tx.events.list(plant, { after: first, limit: 9 })).toEqual([
+            { id: third, fleet: plant, ...draft },
+          ]);
+          expect(await tx.events.removeOldest(plant, 1)).toBe(1);
+          expect(await tx.events.range(plant)).toEqual({ oldest: third, newest: third });
+          expect(await tx.events.removeOldest(plant, 0)).toBe(1);
+          expect(await tx.events.append(plant, draft)).toBeGreaterThan(third);
+        });
+      }));
+
+    test('when an effect fails, its audit row is not there either, and the chain holds', () =>
+      withStore(open, async (store) => {
+        const draft = (subject: string) => ({
+          fleet: plant,
+          atMs: 3,
+          actor: 'ada',
+          action: 'device-accepted',
+          subject,
+          details: { from: 'pending', note: 'å' },
+        });
+        const first = await store.transaction((tx) => appendAudit(tx, draft('d1')));
+        const failing = store.transaction(async (tx) => {
+          await appendAudit(tx, draft('d2'));
+          throw new Error('the effect failed');
+        });
+        await expect(failing).rejects.toThrow('the effect failed');
+        const rows = await Promise.all(
+          ['d3', 'd4', 'd5'].map((id) => store.transaction((tx) => appendAudit(tx, draft(id)))),
+        );
+        expect(rows.map(({ number }) => number)).toEqual([2, 3, 4]);
+        const heads = [first, ...rows].flatMap((row) => auditHeadOf(row) ?? []);
+        const verified = await verifyAudit(store, heads);
+        expect(verified).toEqual({ ok: true, value: heads[3] });
+        const seen = await store.read((view) => view.audit.list(plant, { limit: 9 }));
+        expect(seen.map(({ subject }) => subject)).toEqual(['d1', 'd3', 'd4', 'd5']);
+        expect(await store.read((view) => view.audit.list(harbour, { limit: 9 }))).toEqual([]);
+      }));
+  });
+}

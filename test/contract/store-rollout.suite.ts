@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ExposurePhase } from '../../fleet-server/core/rollout/step-exposure.ts';
+import type { StoreTx } from '../../fleet-server/ports/store.ts';
+import {
+  deviceId,
+  digest,
+  exposure,
+  filetype,
+  harbour,
+  plant,
+  rollout,
+  rolloutId,
+  roundId,
+} from '../support/store-nouns.ts';
+import { type OpenStore, withStore } from './store.suite.ts';
+
+const id = rolloutId('a');
+
+export function storeRolloutSuite(name: string, open: OpenStore): void {
+  describe(`Store, rollouts: ${name}`, () => {
+    test('when two write the same version, the second is told and changes nothing', () =>
+      withStore(open, async (store) => {
+        const write = { expectedVersion: 1, patch: { status: 'paused' as const }, nowMs: 9 };
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a'));
+          expect(await tx.rollouts.get(plant, id)).toEqual(rollout('a'));
+          expect(await tx.rollouts.update(harbour, id, write)).toBe(false);
+          expect(await tx.rollouts.update(plant, id, write)).toBe(true);
+          const late = { ...write, patch: { status: 'aborting' as const } };
+          expect(await tx.rollouts.update(plant, id, late)).toBe(false);
+          const expected = rollout('a', { status: 'paused', version: 2, updatedAtMs: 9 });
+          expect(await tx.rollouts.get(plant, id)).toEqual(expected);
+        });
+      }));
+
+    test('when rollouts are listed, the newest is first and a cursor leads on', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a', { createdAtMs: 1 }));
+          await tx.rollouts.insert(rollout('b', { createdAtMs: 2, status: 'completed' }));
+          await tx.rollouts.insert(rollout('c', { createdAtMs: 2, digest: digest('3') }));
+          const first = await tx.rollouts.list(plant, {}, { limit: 2 });
+          expect(first.map((row) => row.rollout)).toEqual([rolloutId('c'), rolloutId('b')]);
+          const rest = await tx.rollouts.list(plant, {}, { limit: 2, after: first[1]! });
+          expect(rest.map((row) => row.rollout)).toEqual([rolloutId('a')]);
+          const open = { statuses: ['running' as const], app: filetype, digest: digest('2') };
+          const running = await tx.rollouts.list(plant, open, { limit: 9 });
+          expect(running.map((row) => row.rollout)).toEqual([rolloutId('a')]);
+          expect(await tx.rollouts.list(harbour, {}, { limit: 9 })).toEqual([]);
+        });
+      }));
+
+    test('when events are appended, each rollout numbers its own', () =>
+      withStore(open, async (store) => {
+        const draft = { atMs: 1, actor: 'ada', kind: 'paused', reason: null, numbers: { wave: 2 } };
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a'));
+          await tx.rollouts.insert(rollout('b'));
+          await tx.rollouts.appendEvent(plant, id, draft);
+          await tx.rollouts.appendEvent(plant, rolloutId('b'), draft);
+          const second = await tx.rollouts.appendEvent(plant, id, { ...draft, reason: 'x-y' });
+          expect(second).toMatchObject({ number: 2, reason: 'x-y', numbers: { wave: 2 } });
+          const events = await tx.rollouts.listEvents(plant, id, { after: 1, limit: 9 });
+          expect(events).toEqual([second]);
+        });
+      }));
+
+    test('when offers change in any way, the counts are those of the rows', () =>
+      withStore(open, async (store) => {
+        const phase = fc.constantFrom<ExposurePhase>('offered', 'committed', 'failed');
+        const code = fc.constantFrom(null, 'hang', 'slow');
+        const change = fc.record({ wave: fc.constantFrom(0, 1), phase, code });
+        const puts = fc.array(fc.tuple(fc.constantFrom('d1', 'd2', 'd3'), change), {
+          maxLength: 10,
+        });
+        await store.transaction((tx) => tx.rollouts.insert(rollout('a')));
+        const body = async (tx: StoreTx, list: readonly (readonly [string, object])[]) => {
+          for (const [name, fields] of list) {
+            const one = { cell: 7, arm: 'wave' as const, exposure: exposure(name, fields) };
+            await tx.offers.put(plant, one);
+          }
+          const page = { limit: 9 };
+          const rows = await tx.offers.listByPhase(plant, id, { page });
+          const counts = await tx.offers.counts(plant, id);
+          for (const { wave, phase, count } of counts) {
+            expect(rows.filter((row) => row.wave === wave && row.phase === phase)).toHaveLength(
+              count,
+            );
+          }
+          expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(rows.length);
+          for (const { code, count } of await tx.offers.failureCodes(plant, id)) {
+            const failed = rows.filter((row) => row.phase === 'failed' && row.code === code);
+            expect(failed).toHaveLength(count);
+          }
+          throw new Error('undo');
+        };
+        await fc.assert(
+          fc.asyncProperty(puts, async (list) => {
+            const undone = store.transaction((tx) => body(tx, list));
+            await expect(undone).rejects.toThrow(/^undo$/);
+          }),
+          { numRuns: 20 },
+        );
+      }));
+
+    test('when an exposure is put, it is found by device, by phase and by its due time', () =>
+      withStore(open, async (store) => {
+        const late = { cell: 3, arm: 'wave' as const, exposure: exposure('d2', { dueAtMs: 5 }) };
+        const done = exposure('d1', { phase: 'committed', dueAtMs: null, previous: null });
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a'));
+          await tx.offers.put(plant, late);
+          await tx.offers.put(plant, { cell: 4, arm: 'wave', exposure: exposure('d1') });
+          expect(await tx.offers.listDue(plant, 9000, 9)).toHaveLength(2);
+          await tx.offers.put(plant, { cell: 4, arm: 'wave', exposure: done });
+          expect(await tx.offers.listDue(plant, 9000, 9)).toEqual([late]);
+          expect(await tx.offers.listDue(plant, 4, 9)).toEqual([]);
+          expect(await tx.offers.listDue(harbour, 9000, 9)).toEqual([]);
+          expect(await tx.offers.listExposures(plant, deviceId('d1'))).toEqual([done]);
+          expect(await tx.offers.listExposures(harbour, deviceId('d1'))).toEqual([]);
+          expect(await tx.offers.get(plant, id, deviceId('d2'))).toEqual(late);
+          const query = { phases: ['committed' as const], wave: 1, page: { limit: 9 } };
+          expect(await tx.offers.listByPhase(plant, id, query)).toEqual([done]);
+        });
+      }));
+
+    test('when a rollout is open, a device’s place in it is found, and no longer after it', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a', { wave: 3 }));
+          await tx.offers.put(plant, { cell: 7, arm: 'wave', exposure: exposure('d1') });
+          await tx.offers.put(plant, { cell: 7, arm: 'control', exposure: exposure('d2') });
+          const place = { rollout: id, app: filetype, digest: digest('2') };
+          const devices = ['d2', 'd1', 'd9'].map(deviceId);
+          expect(await tx.offers.listPlaces(plant, devices)).toEqual([
+            { ...place, device: 'd1', arm: 'wave', wave: 1 },
+            { ...place, device: 'd2', arm: 'control', wave: 3 },
+          ]);
+          expect(await tx.offers.listPlaces(harbour, devices)).toEqual([]);
+          const end = { expectedVersion: 1, patch: { status: 'completed' as const }, nowMs: 9 };
+          await tx.rollouts.update(plant, id, end);
+          expect(await tx.offers.listPlaces(plant, devices)).toEqual([]);
+        });
+      }));
+
+    test('when a device contributes to a round twice, the second is not taken', () =>
+      withStore(open, async (store) => {
+        const round = {
+          fleet: plant,
+          round: roundId('a'),
+          app: filetype,
+          status: 'reporting',
+          version: 1,
+          reducerState: { goal: 2 },
+          createdAtMs: 1,
+          updatedAtMs: 1,
+        };
+        const contribution = {
+          fleet: plant,
+          round: round.round,
+          device: deviceId('d2'),
+          digest: digest('4'),
+          samples: 40,
+          verdict: 'counted',
+          receivedAtMs: 5,
+        };
+        await store.transaction(async (tx) => {
+          await tx.rounds.insert(round);
+          expect(await tx.rounds.insertContribution(contribution)).toBe(true);
+          const again = { ...contribution, digest: digest('5') };
+          expect(await tx.rounds.insertContribution(again)).toBe(false);
+          await tx.rounds.insertContribution({ ...contribution, device: deviceId('d1') });
+          const listed = await tx.rounds.listContributions(plant, round.round, { limit: 9 });
+          expect(listed.map(({ device }) => device)).toEqual(['d1', 'd2']);
+          expect(listed[1]).toEqual(contribution);
+          const write = { expectedVersion: 1, patch: { status: 'aggregated' }, nowMs: 6 };
+          expect(await tx.rounds.update(plant, round.round, write)).toBe(true);
+          expect(await tx.rounds.update(plant, round.round, write)).toBe(false);
+          expect(await tx.rounds.list(plant, { limit: 9 })).toMatchObject([{ version: 2 }]);
+          expect(await tx.rounds.get(harbour, round.round)).toBeNull();
+        });
+      }));
+  });
+}
