@@ -1,0 +1,154 @@
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { DeviceId, FleetId } from '../../../../shared/core/ids.ts';
+import type { Device, DevicePatch } from '../../../core/model/device.ts';
+import type {
+  DeviceQuery,
+  DeviceRepository,
+} from '../../../ports/repositories/device-repository.ts';
+import { filterCondition } from '../filter-condition.ts';
+import { insertRows, listed, pageLimit } from '../json-rows.ts';
+import { RowShape } from '../row-shape.ts';
+import type { Queries, StoreSchema } from '../schema.ts';
+
+const shape = new RowShape<Device, 'tags' | 'facts', 'online' | 'needsReport'>({
+  json: ['tags', 'facts'],
+  flags: ['online', 'needsReport'],
+});
+
+export function sqlDevices(queries: Queries): DeviceRepository {
+  return {
+    get: async (fleet, device) =>
+      shape.toNounOrNull(
+        await queries
+          .selectFrom('devices')
+          .selectAll()
+          .where('fleet', '=', fleet)
+          .where('device', '=', device)
+          .executeTakeFirst(),
+      ),
+
+    list: async (fleet, query, { after, limit }) => {
+      let rows = meant(queries, fleet, query).selectAll().orderBy('device');
+      if (after !== undefined) rows = rows.where('device', '>', after);
+      return shape.toNouns(await rows.limit(pageLimit(limit)).execute());
+    },
+
+    listCell: async (fleet, cell, { page: { after, limit }, ...query }) => {
+      let rows = meant(queries, fleet, query).selectAll().where('cell', '=', cell);
+      if (after !== undefined) rows = rows.where('device', '>', after);
+      return shape.toNouns(await rows.orderBy('device').limit(pageLimit(limit)).execute());
+    },
+
+    count: async (fleet, query) => {
+      const row = await meant(queries, fleet, query)
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .executeTakeFirstOrThrow();
+      return row.count;
+    },
+
+    countByCell: (fleet, query) =>
+      meant(queries, fleet, query)
+        .select(['cell', sql<number>`count(*)`.as('count')])
+        .groupBy('cell')
+        .orderBy('cell')
+        .execute(),
+
+    countByState: (fleet) =>
+      queries
+        .selectFrom('devices')
+        .where('fleet', '=', fleet)
+        .select(['state', sql<number>`count(*)`.as('count')])
+        .groupBy('state')
+        .orderBy('state')
+        .execute(),
+
+    insert: async (device) => {
+      await queries.insertInto('devices').values(shape.toRow(device)).execute();
+    },
+    update: (fleet, device, patch) => update(queries, { fleet, device, patch }),
+    requireReports: async (fleet) => {
+      const result = await queries
+        .updateTable('devices')
+        .set({ needsReport: 1 })
+        .where('fleet', '=', fleet)
+        .executeTakeFirst();
+      return Number(result.numUpdatedRows);
+    },
+    ...reports(queries),
+  };
+}
+
+type Reports = Pick<
+  DeviceRepository,
+  'reportedEnvelope' | 'putReportedEnvelope' | 'replayMarks' | 'putReplayMarks'
+>;
+
+function reports(queries: Queries): Reports {
+  return {
+    reportedEnvelope: async (fleet, device) =>
+      (await queries
+        .selectFrom('reportedEnvelopes')
+        .selectAll()
+        .where('fleet', '=', fleet)
+        .where('device', '=', device)
+        .executeTakeFirst()) ?? null,
+
+    putReportedEnvelope: async (envelope) => {
+      await queries
+        .insertInto('reportedEnvelopes')
+        .values(envelope)
+        .onConflict((conflict) => {
+          const { epoch, number, receivedAtMs, envelope: bytes } = envelope;
+          return conflict
+            .columns(['fleet', 'device'])
+            .doUpdateSet({ epoch, number, receivedAtMs, envelope: bytes });
+        })
+        .execute();
+    },
+
+    replayMarks: (fleet, devices) =>
+      queries
+        .selectFrom('replayMarks')
+        .select(['device', 'epoch', 'boot', 'seq'])
+        .where('fleet', '=', fleet)
+        .where('device', 'in', listed(devices))
+        .orderBy('device')
+        .execute(),
+
+    putReplayMarks: async (fleet, marks) => {
+      // Deleting first keeps it two statements for any number of marks, on any SQL.
+      await queries
+        .deleteFrom('replayMarks')
+        .where('fleet', '=', fleet)
+        .where('device', 'in', listed(marks.map(({ device }) => device)))
+        .execute();
+      await insertRows(
+        queries,
+        'replayMarks',
+        marks.map((mark) => ({ ...mark, fleet })),
+      );
+    },
+  };
+}
+
+function meant(
+  queries: Queries,
+  fleet: FleetId,
+  { where, nowMs }: DeviceQuery,
+): SelectQueryBuilder<StoreSchema, 'devices', object> {
+  const ofFleet = queries.selectFrom('devices').where('fleet', '=', fleet);
+  return where === undefined ? ofFleet : ofFleet.where(filterCondition(where, nowMs));
+}
+
+async function update(
+  queries: Queries,
+  change: { fleet: FleetId; device: DeviceId; patch: DevicePatch },
+): Promise<boolean> {
+  const result = await queries
+    .updateTable('devices')
+    .set({ device: change.device, ...shape.toPatch(change.patch) })
+    .where('fleet', '=', change.fleet)
+    .where('device', '=', change.device)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}

@@ -1,0 +1,50 @@
+import type { Digest, FleetId, TargetPath } from '../../../shared/core/ids.ts';
+import type { BlobRecord, Bundle, BundleStatus, TufFile } from '../../core/model/bundle.ts';
+import type { Page } from './page.ts';
+
+export interface BundleReader {
+  /** A bundle the fleet may read: its own, or every fleet's. */
+  get(fleet: FleetId, path: TargetPath): Promise<Bundle | null>;
+  /** By the manifest's digest. */
+  find(fleet: FleetId, digest: Digest): Promise<Bundle | null>;
+  /** By path. */
+  list(
+    fleet: FleetId,
+    query: { readonly name?: string; readonly page: Page<TargetPath> },
+  ): Promise<readonly Bundle[]>;
+  /** Whether a bundle the fleet may read names the blob: what a reader of the fleet may fetch. */
+  namesBlob(fleet: FleetId, blob: Digest): Promise<boolean>;
+}
+
+export interface BundleRepository extends BundleReader {
+  /** Throws `store-conflict` when the path is taken: published is published. */
+  insert(bundle: Bundle): Promise<void>;
+  setStatus(fleet: Bundle['fleet'], path: TargetPath, status: BundleStatus): Promise<boolean>;
+}
+
+/** TUF metadata is the server's, not a fleet's: targets name their fleets. */
+export interface TufFileReader {
+  get(name: string): Promise<TufFile | null>;
+  /** Names, ascending. */
+  listNames(): Promise<readonly string[]>;
+}
+
+export interface TufFileRepository extends TufFileReader {
+  put(file: TufFile): Promise<void>;
+}
+
+export interface BlobReader {
+  get(digest: Digest): Promise<BlobRecord | null>;
+  isHeld(digest: Digest): Promise<boolean>;
+  /** Blobs stored before an instant that nothing holds, by digest: the garbage. */
+  listUnheld(storedBeforeMs: number, page: Page<Digest>): Promise<readonly BlobRecord[]>;
+}
+
+export interface BlobRepository extends BlobReader {
+  /** Says that a blob is in the BlobStore; saying it again changes nothing. */
+  put(record: BlobRecord): Promise<void>;
+  remove(digest: Digest): Promise<boolean>;
+  /** `holder` keeps these blobs, and no others: a bundle's path, a round's id, an upload. */
+  hold(holder: string, digests: readonly Digest[]): Promise<void>;
+  release(holder: string): Promise<void>;
+}

@@ -1,0 +1,35 @@
+import type { AppName, DeviceId, Digest, FleetId } from '../../../shared/core/ids.ts';
+import type { DesiredEnvelope, DeviceApp } from '../../core/model/device-app.ts';
+
+export interface DeviceAppReader {
+  get(fleet: FleetId, device: DeviceId, app: AppName): Promise<DeviceApp | null>;
+  /** The apps of one device, by name. */
+  listOf(fleet: FleetId, device: DeviceId): Promise<readonly DeviceApp[]>;
+  /** The same app on many devices, by device id; devices without it are left out. */
+  listFor(
+    fleet: FleetId,
+    app: AppName,
+    devices: readonly DeviceId[],
+  ): Promise<readonly DeviceApp[]>;
+  /** Devices by the digest that answers there, most first. */
+  countByActive(
+    fleet: FleetId,
+    app: AppName,
+  ): Promise<readonly { readonly digest: Digest; readonly count: number }[]>;
+  /** Whether any device of the fleet ever committed a bundle of the app. */
+  isKnownGood(fleet: FleetId, app: AppName): Promise<boolean>;
+}
+
+export interface DeviceAppRepository extends DeviceAppReader {
+  /** Writes the whole record, new or not. */
+  put(record: DeviceApp): Promise<void>;
+}
+
+export interface DesiredEnvelopeReader {
+  get(fleet: FleetId, device: DeviceId): Promise<DesiredEnvelope | null>;
+}
+
+export interface DesiredEnvelopeRepository extends DesiredEnvelopeReader {
+  /** False, and nothing written, unless (directorVersion, generation) is above what is stored. */
+  put(envelope: DesiredEnvelope): Promise<boolean>;
+}

@@ -1,0 +1,45 @@
+import type { EnrolmentState } from '../../../shared/contracts/enrolment.ts';
+import type { DeviceId, FleetId } from '../../../shared/core/ids.ts';
+import type { Device, DevicePatch, ReplayMark, ReportedEnvelope } from '../../core/model/device.ts';
+import type { FilterNode } from '../../core/targeting/filter-ast.ts';
+import type { Page } from './page.ts';
+
+/** Which devices are meant: a filter of the targeting language, evaluated at `nowMs`. */
+export interface DeviceQuery {
+  readonly where?: FilterNode;
+  readonly nowMs: number;
+}
+
+export interface DeviceReader {
+  get(fleet: FleetId, device: DeviceId): Promise<Device | null>;
+  /** By device id. */
+  list(fleet: FleetId, query: DeviceQuery, page: Page<DeviceId>): Promise<readonly Device[]>;
+  /** The devices of one cell, by device id: a wave is read cell by cell, never as a whole. */
+  listCell(
+    fleet: FleetId,
+    cell: number,
+    query: DeviceQuery & { readonly page: Page<DeviceId> },
+  ): Promise<readonly Device[]>;
+  count(fleet: FleetId, query: DeviceQuery): Promise<number>;
+  /** Cells that have a device that is meant, ascending, each with how many. */
+  countByCell(
+    fleet: FleetId,
+    query: DeviceQuery,
+  ): Promise<readonly { readonly cell: number; readonly count: number }[]>;
+  countByState(
+    fleet: FleetId,
+  ): Promise<readonly { readonly state: EnrolmentState; readonly count: number }[]>;
+  reportedEnvelope(fleet: FleetId, device: DeviceId): Promise<ReportedEnvelope | null>;
+  replayMarks(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly ReplayMark[]>;
+}
+
+export interface DeviceRepository extends DeviceReader {
+  /** Throws `store-conflict` when the id is known: a claim never replaces a key. */
+  insert(device: Device): Promise<void>;
+  /** False when there is no such device. */
+  update(fleet: FleetId, device: DeviceId, patch: DevicePatch): Promise<boolean>;
+  putReportedEnvelope(envelope: ReportedEnvelope): Promise<void>;
+  putReplayMarks(fleet: FleetId, marks: readonly ReplayMark[]): Promise<void>;
+  /** After a restore: nothing is signed for a device before it has reported. Returns how many. */
+  requireReports(fleet: FleetId): Promise<number>;
+}

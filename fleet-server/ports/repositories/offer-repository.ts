@@ -1,0 +1,32 @@
+import type { CodeCount } from '../../../shared/contracts/cohort-totals.ts';
+import type { DeviceId, FleetId, RolloutId } from '../../../shared/core/ids.ts';
+import type { Offer, OfferCount, OpenPlace } from '../../core/model/rollout.ts';
+import type { Exposure, ExposurePhase } from '../../core/rollout/step-exposure.ts';
+import type { Page } from './page.ts';
+
+export interface OfferQuery {
+  readonly wave?: number;
+  readonly phases?: readonly ExposurePhase[];
+  readonly page: Page<DeviceId>;
+}
+
+export interface OfferReader {
+  get(fleet: FleetId, rollout: RolloutId, device: DeviceId): Promise<Offer | null>;
+  /** One device's parts in all rollouts, by rollout. */
+  listExposures(fleet: FleetId, device: DeviceId): Promise<readonly Exposure[]>;
+  /** By device id. */
+  listByPhase(fleet: FleetId, rollout: RolloutId, query: OfferQuery): Promise<readonly Exposure[]>;
+  /** Those whose time is over, the longest overdue first. */
+  listDue(fleet: FleetId, nowMs: number, limit: number): Promise<readonly Offer[]>;
+  /** By wave, arm, phase; costs the number of waves, not of devices. */
+  counts(fleet: FleetId, rollout: RolloutId): Promise<readonly OfferCount[]>;
+  /** Why the failed ones failed, by code. */
+  failureCodes(fleet: FleetId, rollout: RolloutId): Promise<CodeCount[]>;
+  /** Places of these devices in rollouts that are open, by device and rollout. */
+  listPlaces(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly OpenPlace[]>;
+}
+
+export interface OfferRepository extends OfferReader {
+  /** Writes the whole offer, new or not, and keeps the counts. */
+  put(fleet: FleetId, offer: Offer): Promise<void>;
+}

@@ -1,0 +1,45 @@
+import type { AppName, Digest, FleetId, RolloutId } from '../../../shared/core/ids.ts';
+import type {
+  Rollout,
+  RolloutEvent,
+  RolloutEventDraft,
+  RolloutPatch,
+  RolloutStatus,
+} from '../../core/model/rollout.ts';
+import type { Page } from './page.ts';
+
+export interface RolloutQuery {
+  readonly statuses?: readonly RolloutStatus[];
+  readonly app?: AppName;
+  readonly digest?: Digest;
+}
+
+export interface RolloutReader {
+  get(fleet: FleetId, rollout: RolloutId): Promise<Rollout | null>;
+  /** Newest first. */
+  list(
+    fleet: FleetId,
+    query: RolloutQuery,
+    page: Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>,
+  ): Promise<readonly Rollout[]>;
+  /** By number, ascending. */
+  listEvents(
+    fleet: FleetId,
+    rollout: RolloutId,
+    page: Page<number>,
+  ): Promise<readonly RolloutEvent[]>;
+}
+
+export interface RolloutWrite {
+  /** The version that was read; another one means that somebody else wrote first. */
+  readonly expectedVersion: number;
+  readonly patch: RolloutPatch;
+  readonly nowMs: number;
+}
+
+export interface RolloutRepository extends RolloutReader {
+  insert(rollout: Rollout): Promise<void>;
+  /** Raises the version by one. False, and nothing written, when the expected version is not there. */
+  update(fleet: FleetId, rollout: RolloutId, write: RolloutWrite): Promise<boolean>;
+  appendEvent(fleet: FleetId, rollout: RolloutId, draft: RolloutEventDraft): Promise<RolloutEvent>;
+}

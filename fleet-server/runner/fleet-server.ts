@@ -1,0 +1,151 @@
+import { limits } from '../../shared/contracts/limits.ts';
+import { Doorbell } from '../../shared/core/doorbell.ts';
+import type { BootId, Digest, FleetId } from '../../shared/core/ids.ts';
+import { codeOf } from '../../shared/core/operating-error.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { KeyStore } from '../../shared/ports/key-store.ts';
+import type { Log } from '../../shared/ports/log.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
+import type { Random } from '../../shared/ports/random.ts';
+import type { Zones } from '../../shared/ports/zones.ts';
+import type { Broker } from '../ports/broker.ts';
+import type { TokenIssuer, TokenVerifier } from '../ports/session-tokens.ts';
+import type { Store } from '../ports/store.ts';
+import { Director } from './director.ts';
+import { LiveSessions } from './live-sessions.ts';
+import { ReportIntake } from './report-intake.ts';
+import { findPlaces } from './rollout/cohort-places.ts';
+import { RolloutBook } from './rollout/rollout-book.ts';
+import { RolloutDesk } from './rollout/rollout-desk.ts';
+import { createTokenGate } from './session/token-gate.ts';
+import { SessionDesk } from './session-desk.ts';
+import { TelemetryIntake } from './telemetry-intake.ts';
+import { Uplink } from './uplink.ts';
+
+export interface FleetServerPorts {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly zones: Zones;
+  readonly keys: KeyStore;
+  readonly tokens: TokenIssuer & TokenVerifier;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface FleetServerOptions {
+  readonly boot: BootId;
+  readonly audience: string;
+  readonly brokerUrl: string;
+  readonly cellKey: Uint8Array;
+  readonly directorVersion: number;
+  readonly orderLifeMs: number;
+  readonly jitterMs: number;
+  /** Digests that must not run, as the newest `revoked.json` says. */
+  readonly revoked: () => ReadonlySet<Digest>;
+}
+
+/** The fleet server without its front doors: puts the runners together and keeps their loops going. */
+export class FleetServer {
+  readonly sessions: SessionDesk;
+  readonly rollouts: RolloutDesk;
+  readonly reports: ReportIntake;
+  readonly book: RolloutBook;
+  readonly #ports: FleetServerPorts;
+  readonly #telemetry: TelemetryIntake;
+  readonly #uplink: Uplink;
+  readonly #live = new LiveSessions();
+  readonly #bell = new Doorbell();
+
+  constructor(ports: FleetServerPorts, options: FleetServerOptions) {
+    this.#ports = ports;
+    const { store, broker, clock, random, zones, keys, tokens, log, metrics } = ports;
+    const { boot, audience, brokerUrl, cellKey, directorVersion, orderLifeMs, jitterMs } = options;
+    const signer = keys.signer('director');
+    const revokedList = (): readonly Digest[] => [...options.revoked()];
+    const director = new Director({
+      ...{ store, clock, random, broker, signer, directorVersion, boot, orderLifeMs },
+      revoked: revokedList,
+    });
+    const book = new RolloutBook();
+    const { revoked } = options;
+    const desk = new RolloutDesk({ store, clock, random, zones, director, book, revoked });
+    const reports = new ReportIntake({ store, clock, zones, book, desk, director });
+    const sessions = this.#live;
+    this.#telemetry = new TelemetryIntake({
+      ...{ store, clock, log, metrics },
+      releaseAck: (ack) => this.#uplink.sendAck(ack),
+      places: (tx, fleet, devices) =>
+        findPlaces(tx, { fleet, devices, book, nowMs: clock.nowMs() }),
+    });
+    this.#uplink = new Uplink({
+      ...{ store, clock, random, metrics, broker, sessions, reports, director, boot },
+      telemetry: this.#telemetry,
+    });
+    this.sessions = new SessionDesk({
+      ...{ store, clock, random, tokens, sessions, cellKey, audience, brokerUrl, jitterMs },
+      director: signer,
+    });
+    this.rollouts = desk;
+    this.reports = reports;
+    this.book = book;
+  }
+
+  /** Something happened that a rollout may have waited for. */
+  wake(): void {
+    this.#bell.ring();
+  }
+
+  /** Opens the broker and runs until the signal aborts. Rejects when the store is beyond repair. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { broker, tokens } = this.#ports;
+    const gate = createTokenGate(tokens, (address, jti) => this.#admission(address, jti));
+    await broker.start(gate, { received: (message) => this.#receive(message) });
+    await Promise.all([this.#telemetry.run(signal), this.#turnRollouts(signal)]);
+    await broker.close();
+  }
+
+  async #receive(message: Parameters<Uplink['receive']>[0]): Promise<void> {
+    await this.#uplink.receive(message);
+    if (message.kind === 'reported') this.#bell.ring();
+  }
+
+  /** A token opens the broker only while its session is the device's newest one and the device is welcome. */
+  async #admission(
+    address: {
+      readonly fleet: FleetId;
+      readonly device: Parameters<LiveSessions['find']>[0]['device'];
+    },
+    jti: string,
+  ): Promise<'ok' | 'login-refused'> {
+    const live = this.#live.find(address, this.#ports.clock.nowMs());
+    return live?.jti === jti ? 'ok' : 'login-refused';
+  }
+
+  /** Looks at every open rollout when something happened, and at the latest after a pause: time is evidence too. */
+  async #turnRollouts(signal: AbortSignal): Promise<void> {
+    const { store, clock, log } = this.#ports;
+    const stop = (): void => this.#bell.ring();
+    signal.addEventListener('abort', stop, { once: true });
+    while (!signal.aborted) {
+      let moved = false;
+      const fleets = await store.read((view) => view.fleets.list());
+      for (const { fleet } of fleets) {
+        try {
+          moved = (await this.rollouts.turn(fleet)) || moved;
+        } catch (error) {
+          log.error(
+            { event: 'rollout-turn-failed', fleet, code: codeOf(error), error },
+            'a turn failed; the next one tries again',
+          );
+        }
+      }
+      const pauseMs = moved ? limits.rolloutTurnMsMin : limits.rolloutTurnMs;
+      const woken = new AbortController();
+      const alarm = clock.sleepUntil(clock.monotonicMs() + pauseMs, woken.signal);
+      await (moved ? alarm : Promise.race([alarm, this.#bell.wait()]));
+      woken.abort();
+    }
+  }
+}

@@ -1,0 +1,318 @@
+import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import { equalBytes } from '../../shared/core/bytes.ts';
+import type { Digest } from '../../shared/core/ids.ts';
+import { OperatingError } from '../../shared/core/operating-error.ts';
+import { err, ok, type Result } from '../../shared/core/result.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { KeyStore } from '../../shared/ports/key-store.ts';
+import { digestOf, sha256Hex } from '../../shared/trust/hash.ts';
+import { digestOfTarget } from '../../shared/trust/tuf/file-hash.ts';
+import type { TargetFile } from '../../shared/trust/tuf/metadata.ts';
+import { remoteMetadataName } from '../../shared/trust/tuf/metadata-name.ts';
+import { collect } from '../../shared/trust/tuf/metadata-source.ts';
+import { verifyFirstRoot } from '../../shared/trust/tuf/verify-metadata.ts';
+import { acceptRoot } from '../core/repository/accept-root.ts';
+import { fixedTargets } from '../core/repository/accept-targets.ts';
+import type { OnlineLives } from '../core/repository/next-metadata.ts';
+import { refusalOfOnlineKeys } from '../core/repository/online-keys.ts';
+import type { TargetsFacts } from '../core/repository/release-rules.ts';
+import { type RepositoryRefusal, refuse } from '../core/repository/repository-refusal.ts';
+import type { TrustedMetadata } from '../core/repository/trusted-metadata.ts';
+import { fleetOfRole, parseUploadName } from '../core/repository/upload-name.ts';
+import type { BlobRefusal, BlobStore } from '../ports/blob-store.ts';
+import type { Store } from '../ports/store.ts';
+import { nextFederatedFile } from './repository/federated-file.ts';
+import { planDelegated, planTopLevel } from './repository/plan-targets.ts';
+import {
+  decodeDirectorKeys,
+  decodeRevoked,
+  readTargetsFacts,
+} from './repository/read-targets-facts.ts';
+import { registerReleases } from './repository/register-releases.ts';
+import { RegistryReader } from './repository/registry-reader.ts';
+import { RepositoryFiles } from './repository/repository-files.ts';
+import { readDelegated } from './repository/stored-metadata.ts';
+
+export interface ImageRepositoryPorts {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  readonly keys: KeyStore;
+  readonly clock: Clock;
+}
+
+export interface ImageRepositoryOptions {
+  /** Root metadata that the operator put beside the server; never taken over the network. */
+  readonly firstRoot: Uint8Array;
+  readonly lives?: OnlineLives;
+}
+
+export interface MetadataUpload {
+  /** `<version>.root.json`, `<version>.targets.json`, `<version>.federated-<fleet>.json`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Who publishes, for the audit chain. */
+  readonly actor: string;
+}
+
+export interface Published {
+  readonly name: string;
+  /** False: these very bytes were served already. */
+  readonly isNew: boolean;
+}
+
+type Outcome = Promise<Result<Published, RepositoryRefusal>>;
+
+/**
+ * The truth about which programs exist, as signed offline. Publishing runs one at a time; reading never waits for it.
+ * Expected refusals are results; a failing store or disk throws.
+ */
+export class ImageRepository {
+  readonly registry: RegistryReader;
+  readonly #ports: ImageRepositoryPorts;
+  readonly #files: RepositoryFiles;
+  #facts: TargetsFacts | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  private constructor(ports: ImageRepositoryPorts, files: RepositoryFiles) {
+    this.#ports = ports;
+    this.#files = files;
+    this.registry = new RegistryReader(ports);
+  }
+
+  /** Throws `root-mismatch`, `online-key-unlisted`, `key-in-two-roles` when it must not serve like this. */
+  static async open(
+    ports: ImageRepositoryPorts,
+    options: ImageRepositoryOptions,
+  ): Promise<ImageRepository> {
+    const first = verifyFirstRoot(options.firstRoot);
+    if (!first.ok) throw new OperatingError('root-mismatch', first.error.message);
+    const firstRootVersion = first.value.body.version;
+    const files = new RepositoryFiles(ports, {
+      lives: options.lives ?? limits,
+      firstRootVersion,
+    });
+    const stored = await files.read(remoteMetadataName('root', firstRootVersion));
+    if (stored === undefined) await files.writeFirstRoot(first.value);
+    else if (!equalBytes(stored, options.firstRoot)) {
+      throw new OperatingError('root-mismatch', `root ${firstRootVersion} differs from the stored`);
+    }
+    const { root } = await files.load();
+    const refusal = refusalOfOnlineKeys(root.body, files.publicKeys);
+    if (refusal !== undefined) throw new OperatingError(refusal.code, refusal.message);
+    const repository = new ImageRepository(ports, files);
+    await repository.#readFacts();
+    return repository;
+  }
+
+  /** Keys of `director.json` as signed now; undefined before the first targets file. */
+  get directorKeys(): DirectorKeys | undefined {
+    return this.#facts?.director;
+  }
+
+  /** What `revoked.json` forbids now. */
+  get revoked(): ReadonlySet<Digest> {
+    return new Set(this.#facts?.revoked.map(({ digest }) => digest));
+  }
+
+  /** Expiry of each role that is served, to warn 30, 7 and 1 days before. */
+  async expiries(): Promise<ReadonlyMap<string, number>> {
+    const { root, targets, snapshot, timestamp } = await this.#files.load();
+    const served = [root, targets, snapshot, timestamp].filter((file) => file !== undefined);
+    return new Map(served.map(({ body }) => [body.kind, body.expiresAtMs]));
+  }
+
+  /** Keeps a blob that no bundle names yet. Codes: `too-large`, `upload-digest-mismatch`. */
+  async putBlob(
+    digest: Digest,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<Result<number, BlobRefusal>> {
+    const { blobs, store, clock } = this.#ports;
+    const put = await blobs.put(digest, body, { bytesMax: limits.uploadBytesMax });
+    if (!put.ok) return put;
+    const record = { digest, sizeBytes: put.value, storedAtMs: clock.nowMs() };
+    await store.transaction((tx) => tx.blobs.put(record));
+    return put;
+  }
+
+  /** Keeps `director.json` or `revoked.json` until a targets file names it; only then is it served. */
+  async putFixedTarget(
+    name: string,
+    bytes: Uint8Array,
+  ): Promise<Result<Digest, RepositoryRefusal>> {
+    const known = fixedTargets.find((fixed) => fixed === name);
+    if (known === undefined) return refuse('metadata-name-refused', `${name} is no fixed target`);
+    const decoded = known === 'director.json' ? decodeDirectorKeys(bytes) : decodeRevoked(bytes);
+    if (!decoded.ok) return refuse(decoded.error.code, `${name}: ${decoded.error.message}`);
+    const digest = digestOf(bytes);
+    const put = await this.putBlob(digest, once(bytes));
+    return put.ok ? ok(digest) : put;
+  }
+
+  /** Accepts what is signed and next, and serves it; the same bytes again change nothing. */
+  async publishMetadata(upload: MetadataUpload): Outcome {
+    return this.#alone(() => this.#publish(upload));
+  }
+
+  /** Signs one more candidate of a federated round with the delegated key, and publishes it. */
+  async publishCandidate(candidate: Parameters<typeof nextFederatedFile>[1]): Outcome {
+    return this.#alone(async () => {
+      const trusted = await this.#files.load();
+      const file = await nextFederatedFile({ ...this.#ports, trusted }, candidate);
+      return file.ok ? this.#publish({ ...file.value, actor: candidate.actor }) : file;
+    });
+  }
+
+  /** Signs timestamp and snapshot again where they are past half of their life. */
+  async renew(): Promise<boolean> {
+    return this.#alone(() => this.#files.renew());
+  }
+
+  /** Looks from time to time whether something has to be renewed, until the signal aborts. */
+  async keepFresh(signal: AbortSignal, failed: (error: unknown) => void): Promise<void> {
+    const { clock } = this.#ports;
+    while (!signal.aborted) {
+      try {
+        await this.renew();
+      } catch (error) {
+        failed(error);
+      }
+      await clock.sleepUntil(clock.monotonicMs() + limits.renewLookMs, signal);
+    }
+  }
+
+  /** A metadata file by its served name, or a fixed target as `targets/<sha256>.<name>`. */
+  async readMetadata(name: string): Promise<Uint8Array | undefined> {
+    return this.#files.read(name);
+  }
+
+  async #publish(upload: MetadataUpload): Outcome {
+    const { name, bytes } = upload;
+    const parsed = parseUploadName(name);
+    if (!parsed.ok) return parsed;
+    const { role } = parsed.value;
+    const bytesMax = role === 'root' ? limits.tufRootBytesMax : limits.tufTargetsBytesMax;
+    if (bytes.length > bytesMax)
+      return refuse('too-large', `${name} has at most ${bytesMax} bytes`);
+    const served = await this.#files.read(name);
+    if (served !== undefined) {
+      return equalBytes(served, bytes)
+        ? ok({ name, isNew: false })
+        : refuse('metadata-not-next', `${name} was published with other content`);
+    }
+    const trusted = await this.#files.load();
+    return role === 'root'
+      ? this.#publishRoot(upload, trusted)
+      : this.#publishTargets(upload, { role, trusted });
+  }
+
+  async #publishRoot(upload: MetadataUpload, trusted: TrustedMetadata): Outcome {
+    const accepted = acceptRoot(upload.bytes, trusted.root.body, {
+      keys: this.#files.publicKeys,
+      nowMs: this.#ports.clock.nowMs(),
+    });
+    if (!accepted.ok) return accepted;
+    const misnamed = refusalOfName(upload.name, 'root', accepted.value.body.version);
+    if (misnamed !== undefined) return err(misnamed);
+    const next = { ...trusted, root: accepted.value };
+    await this.#files.publish(next, {
+      ...upload,
+      role: 'root',
+      fixed: new Map(),
+      details: { sha256: sha256Hex(upload.bytes) },
+      effects: async () => undefined,
+    });
+    return ok({ name: upload.name, isNew: true });
+  }
+
+  async #publishTargets(
+    upload: MetadataUpload,
+    { role, trusted }: { readonly role: string; readonly trusted: TrustedMetadata },
+  ): Outcome {
+    const plan = await this.#plan(upload.bytes, role, trusted);
+    if (!plan.ok) return plan;
+    const { file, facts, added } = plan.value;
+    const misnamed = refusalOfName(upload.name, role, file.body.version);
+    if (misnamed !== undefined) return err(misnamed);
+    const fixed = new Map<string, Uint8Array>();
+    for (const name of fixedTargets) {
+      const target = file.body.targets.get(name);
+      const bytes = target === undefined ? undefined : await this.#readFixed(target);
+      if (bytes !== undefined) fixed.set(`targets/${sha256Hex(bytes)}.${name}`, bytes);
+    }
+    await this.#files.publish(trusted, {
+      ...upload,
+      role,
+      fixed,
+      details: { sha256: sha256Hex(upload.bytes), added: [...added.keys()] },
+      effects: (tx, nowMs) => registerReleases(tx, { next: facts, added, nowMs }),
+    });
+    if (role === 'targets') this.#facts = facts;
+    return ok({ name: upload.name, isNew: true });
+  }
+
+  async #plan(bytes: Uint8Array, role: string, trusted: TrustedMetadata) {
+    const context = {
+      ...{ trusted, facts: this.#facts, blobs: this.#ports.blobs },
+      readFixed: (target: TargetFile) => this.#readFixed(target),
+      nowMs: this.#ports.clock.nowMs(),
+    };
+    const fleet = fleetOfRole(role);
+    if (fleet === undefined) return planTopLevel(bytes, context);
+    const before = await this.#ports.store.read((view) =>
+      readDelegated(view.tufFiles, role, trusted),
+    );
+    return planDelegated(fleet, { bytes, role, before }, context);
+  }
+
+  async #readFacts(): Promise<void> {
+    const { targets } = await this.#files.load();
+    if (targets === undefined) return;
+    const facts = await readTargetsFacts(targets, (target) => this.#readFixed(target));
+    if (!facts.ok) throw new OperatingError('store-corrupt', facts.error.message);
+    this.#facts = facts.value;
+  }
+
+  /** As served already, or as uploaded for the file that is about to be published. */
+  async #readFixed(target: TargetFile): Promise<Uint8Array | undefined> {
+    const digest = digestOfTarget(target);
+    if (digest === undefined || target.length > limits.fixedTargetBytesMax) return undefined;
+    const served = await this.#files.read(
+      `targets/${digest.slice('sha256:'.length)}.${target.path}`,
+    );
+    if (served !== undefined) return served;
+    const size = await this.#ports.blobs.size(digest);
+    const body = size === target.length ? await this.#ports.blobs.read(digest) : undefined;
+    return body === undefined ? undefined : collect(body, limits.fixedTargetBytesMax);
+  }
+
+  /** One at a time: each publication is signed on top of the one before. Throws `store-busy`. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= limits.publishesWaitingMax) {
+      throw new OperatingError('store-busy', 'too many publications wait', { retryable: true });
+    }
+    this.#waiting += 1;
+    const run = this.#last.then(work);
+    this.#last = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await run;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+}
+
+/** A file under another version's name would never be asked for. */
+function refusalOfName(name: string, role: string, version: number): RepositoryRefusal | undefined {
+  return name === remoteMetadataName(role, version)
+    ? undefined
+    : { code: 'metadata-not-next', message: `${name} holds version ${version}` };
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}

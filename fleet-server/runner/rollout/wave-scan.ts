@@ -1,0 +1,100 @@
+import { limits } from '../../../shared/contracts/limits.ts';
+import type { DeviceId } from '../../../shared/core/ids.ts';
+import type { Device } from '../../core/model/device.ts';
+import { cellsOfWave } from '../../core/rollout/assignment.ts';
+import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
+import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
+import type { StoreTx } from '../../ports/store.ts';
+import { loadDesiredDevice } from './desired-device.ts';
+import { type OrderScope, orderDevice } from './order-device.ts';
+
+export interface WaveScan {
+  /** Devices whose desired state changed in this batch. */
+  readonly ordered: readonly DeviceId[];
+  /** Members of the open wave that could still be offered the bundle. */
+  readonly offerable: number;
+  /** Members of it that cannot be. */
+  readonly blocked: number;
+}
+
+/** Offers the open wave to at most one batch of its members and counts the rest. */
+export async function offerWave(
+  tx: StoreTx,
+  rollout: DesiredRollout,
+  scope: OrderScope,
+): Promise<WaveScan> {
+  const ordered: DeviceId[] = [];
+  let offerable = 0;
+  let blocked = 0;
+  for await (const device of membersOf(tx, rollout, scope)) {
+    const loaded = await loadDesiredDevice(tx, device);
+    const isFull = ordered.length >= limits.offersPerTurnMax;
+    if (isFull) {
+      offerable += 1;
+      continue;
+    }
+    const decision = await orderDevice(tx, loaded, scope);
+    if (decision.changed) ordered.push(device.device);
+    const standing = standingOf(decision, rollout);
+    if (standing === 'offerable') offerable += 1;
+    if (standing === 'blocked') blocked += 1;
+  }
+  return { ordered, offerable, blocked };
+}
+
+/**
+ * What a device that was not offered the bundle means for the wave. One that only waits for its maintenance window is
+ * still to come; one of a later wave is nobody's business yet.
+ */
+function standingOf(
+  decision: DesiredDecision,
+  { state }: DesiredRollout,
+): 'offered' | 'offerable' | 'blocked' | 'elsewhere' {
+  const app = decision.because.find((entry) => entry.app === state.spec.app);
+  const considered = app?.considered.find((entry) => entry.rollout === state.id);
+  if (considered === undefined) return 'elsewhere';
+  if (considered.outcome !== 'waits') return 'offered';
+  const blocking = considered.facts.filter((fact) => fact.blocks).map((fact) => fact.name);
+  if (blocking.includes('member') || blocking.includes('wave') || blocking.includes('enrolment')) {
+    return 'elsewhere';
+  }
+  return blocking.every((name) => name === 'maintenance-window') ? 'offerable' : 'blocked';
+}
+
+async function* membersOf(
+  tx: StoreTx,
+  { state, target, index }: DesiredRollout,
+  { context }: OrderScope,
+): AsyncGenerator<Device> {
+  const query = { where: target, nowMs: context.nowMs };
+  const wave = state.kind === 'running' ? state.wave : state.spec.waves.length;
+  const cells =
+    index === null ? [] : cellsOfWave(index, wave < state.spec.waves.length ? wave : 'follow');
+  if (cells.length > limits.cellsScannedSinglyMax) {
+    const all = (after?: DeviceId) => tx.devices.list(state.fleet, query, pageAfter(after));
+    yield* paged(all);
+    return;
+  }
+  for (const cell of cells) {
+    const inCell = (after?: DeviceId) =>
+      tx.devices.listCell(state.fleet, cell, { ...query, page: pageAfter(after) });
+    yield* paged(inCell);
+  }
+}
+
+const pageAfter = (after: DeviceId | undefined) => ({
+  limit: limits.storePageMax,
+  ...(after === undefined ? {} : { after }),
+});
+
+async function* paged(
+  read: (after?: DeviceId) => Promise<readonly Device[]>,
+): AsyncGenerator<Device> {
+  let after: DeviceId | undefined;
+  for (;;) {
+    const page = await read(after);
+    yield* page;
+    after = page.at(-1)?.device;
+    if (page.length < limits.storePageMax || after === undefined) return;
+  }
+}

@@ -1,0 +1,164 @@
+import { decodeFrame, encodeFrame, type Frame } from '../../shared/codec/frame.ts';
+import { createDecoder } from '../../shared/codec/validator.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import type { DeviceAddress } from '../../shared/contracts/topics.ts';
+import { PresenceSchema, WindowSchema } from '../../shared/contracts/window.ts';
+import { hexOf, utf8 } from '../../shared/core/bytes.ts';
+import { canonicalJson } from '../../shared/core/canonical-json.ts';
+import type { BootId } from '../../shared/core/ids.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
+import type { Random } from '../../shared/ports/random.ts';
+import { isSessionMacValid, sessionMac } from '../../shared/trust/session-mac.ts';
+import { decidePresence } from '../core/session/presence.ts';
+import { decideReplay } from '../core/session/replay-guard.ts';
+import type { Broker, UpMessage } from '../ports/broker.ts';
+import type { Store } from '../ports/store.ts';
+import type { WindowAck } from './commit-windows.ts';
+import type { Director } from './director.ts';
+import type { LiveSession, LiveSessions } from './live-sessions.ts';
+import type { ReportIntake } from './report-intake.ts';
+import type { TelemetryIntake } from './telemetry-intake.ts';
+
+export interface UplinkOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly broker: Broker;
+  readonly sessions: LiveSessions;
+  readonly telemetry: TelemetryIntake;
+  readonly reports: ReportIntake;
+  readonly director: Director;
+  readonly boot: BootId;
+}
+
+const decodeWindow = createDecoder(WindowSchema, limits.windowBytesMax);
+const decodePresence = createDecoder(PresenceSchema, 256);
+
+/**
+ * What devices say, from the broker inwards: size, identity and topic were checked by the broker's adapter; here each
+ * frame is parsed, authenticated under its session key, refused when it does not rise, validated, and handed to the one
+ * who counts it. The broker may be hostile: nothing before the MAC has an effect.
+ */
+export class Uplink {
+  readonly #options: UplinkOptions;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+  }
+
+  async receive(message: UpMessage): Promise<void> {
+    const code = await this.#take(message);
+    if (code !== undefined) this.#options.metrics.count('skein_frames_refused_total', 1, { code });
+  }
+
+  /** The device's windows up to `ack.durable` are safe; sealed under its session, or not sent at all. */
+  sendAck({ fleet, device, ack }: WindowAck): void {
+    const { clock, broker, sessions, random, boot } = this.#options;
+    const address = { fleet, device };
+    const session = sessions.find(address, clock.nowMs());
+    if (session === undefined) return;
+    session.sentSeq += 1;
+    const { epoch } = session;
+    const body = utf8(canonicalJson({ ...ack }));
+    const context = { kind: 'dn/ack', device, epoch, boot, seq: session.sentSeq } as const;
+    const mac = sessionMac(session.key, context, body);
+    const id = hexOf(random.bytes(8));
+    const header = { v: 1, id, ts: clock.nowMs(), epoch, boot, seq: session.sentSeq, mac } as const;
+    void broker.publish(address, { kind: 'ack', bytes: encodeFrame(header, body) });
+  }
+
+  /** The code of a refusal, or `undefined` when the frame was taken or repeated. */
+  async #take({ address, kind, bytes }: UpMessage): Promise<string | undefined> {
+    const { clock, sessions } = this.#options;
+    const frame = decodeFrame(bytes);
+    if (!frame.ok) return frame.error.code;
+    const session = sessions.find(address, clock.nowMs());
+    if (session === undefined) return 'session-unknown';
+    const { header, body } = frame.value;
+    const context = {
+      kind: `up/${kind}`,
+      device: address.device,
+      ...numbersOf(frame.value),
+    } as const;
+    if (!isSessionMacValid(session.key, context, { body, mac: header.mac })) return 'mac-invalid';
+    const fresh = this.#checkReplay(session, frame.value, kind === 'presence');
+    if (fresh !== 'fresh') return fresh === 'repeated' ? undefined : fresh;
+    switch (kind) {
+      case 'window':
+        return this.#takeWindow(address, body);
+      case 'reported': {
+        const taken = await this.#options.reports.receive(address, body);
+        return taken.ok ? undefined : taken.error.code;
+      }
+      case 'presence':
+        return this.#takePresence(address, frame.value);
+      case 'result':
+      case 'round':
+        return 'kind-not-expected';
+    }
+  }
+
+  /** Presence counts by itself: its will carries a number that was taken when the connection began. */
+  #checkReplay(session: LiveSession, { header }: Frame, isPresence: boolean): string {
+    const highWater = isPresence ? session.presenceHighWater : session.highWater;
+    const names = { epoch: session.epoch, session: session.jti };
+    const verdict = decideReplay(highWater, names, header);
+    if (verdict.verdict === 'refused') return verdict.code;
+    if (verdict.verdict === 'repeated') return 'repeated';
+    if (isPresence) session.presenceHighWater = verdict.highWater;
+    else session.highWater = verdict.highWater;
+    return 'fresh';
+  }
+
+  #takeWindow(address: DeviceAddress, body: Uint8Array): string | undefined {
+    const window = decodeWindow(body);
+    if (!window.ok) return window.error.code;
+    const received = {
+      ...address,
+      window: window.value,
+      // The broker's buffer is reused after this call; the sealed bytes are stored.
+      sealed: Uint8Array.from(body),
+      receivedAtMs: this.#options.clock.nowMs(),
+    };
+    const taken = this.#options.telemetry.submit(received);
+    return taken.ok ? undefined : taken.error.code;
+  }
+
+  async #takePresence(
+    address: DeviceAddress,
+    { header, body }: Frame,
+  ): Promise<string | undefined> {
+    const presence = decodePresence(body);
+    if (!presence.ok) return presence.error.code;
+    const { store, clock, director } = this.#options;
+    const { boot, seq } = header;
+    const isOnline = await store.transaction(async (tx) => {
+      const device = await tx.devices.get(address.fleet, address.device);
+      if (device === null) return false;
+      const known =
+        device.presenceBoot === null
+          ? undefined
+          : {
+              boot: device.presenceBoot,
+              seq: device.presenceSeq,
+              state: device.online ? ('online' as const) : ('offline' as const),
+            };
+      const next = decidePresence(known, { boot, seq, state: presence.value.state });
+      if (next === undefined) return false;
+      const online = next.state === 'online';
+      await tx.devices.update(address.fleet, address.device, {
+        online,
+        presenceBoot: next.boot,
+        presenceSeq: next.seq,
+        lastSeenMs: clock.nowMs(),
+      });
+      return online;
+    });
+    if (isOnline) await director.serve(address.fleet, [address.device]);
+    return undefined;
+  }
+}
+
+const numbersOf = ({ header: { epoch, boot, seq } }: Frame) => ({ epoch, boot, seq });
