@@ -6,7 +6,7 @@ describe('the smoke world', () => {
     const first = await runSmokeWorld('smoke');
     expect(first.rollouts.map(({ kind }) => kind)).toEqual(['completed', 'aborted']);
     expect([...first.running.values()]).toEqual(Array(6).fill('1.0.0'));
-    expect(first.windows.counted).toBeGreaterThan(100);
+    expect(first.windowsCounted).toBeGreaterThan(100);
     const second = await runSmokeWorld('smoke');
     expect(second.traceHash).toBe(first.traceHash);
     const other = await runSmokeWorld('another');

@@ -27,6 +27,7 @@ export interface RunLimits {
 export class TimeLoop {
   readonly #time: WorldTime;
   readonly #tasks = new Map<Promise<unknown>, string>();
+  #failure: { readonly name: string; readonly cause: unknown } | undefined;
   readonly #held = new Map<Promise<unknown>, string>();
   /** What the test runner or a module loader had under way at the start; from turn to turn only less is tolerated. */
   #foreignMax = foreignWork().length;
@@ -79,6 +80,9 @@ export class TimeLoop {
     let eventsInInstant = 0;
     for (;;) {
       await this.#drain();
+      if (this.#failure !== undefined) {
+        throw new Error(`${this.#failure.name} failed`, { cause: this.#failure.cause });
+      }
       if (isOver()) return;
       const next = this.#time.next();
       if (next === undefined) throw this.#stalled('nothing is left to happen');
@@ -115,6 +119,10 @@ export class TimeLoop {
     const forget = (): void => {
       list.delete(work);
     };
-    work.then(forget, forget);
+    work.then(forget, (cause: unknown) => {
+      forget();
+      // The first to fail is the one to look at; what follows is usually its echo.
+      this.#failure ??= { name, cause };
+    });
   }
 }

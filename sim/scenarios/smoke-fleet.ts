@@ -1,0 +1,173 @@
+import { DeviceAgent } from '../../agent/runner/device-agent.ts';
+import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
+import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
+import { hexOf, utf8 } from '../../shared/core/bytes.ts';
+import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
+import { createPrng } from '../../shared/core/prng.ts';
+import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
+import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
+import { sha256Hex } from '../../shared/trust/hash.ts';
+import { CountingMetrics } from '../world/counting-metrics.ts';
+import { MemoryDisk } from '../world/memory-disk.ts';
+import { PinnedZones } from '../world/pinned-zones.ts';
+import { RecordingLog } from '../world/recording-log.ts';
+import { seededSigner } from '../world/seeded-keys.ts';
+import { SimBroker } from '../world/sim-broker.ts';
+import { SimClock, WorldTime } from '../world/sim-clock.ts';
+import { SimFetcher } from '../world/sim-fetcher.ts';
+import { SimRandom } from '../world/sim-random.ts';
+import { SimSessionTokens } from '../world/sim-session-tokens.ts';
+import { TimeLoop } from '../world/time-loop.ts';
+import {
+  type SmokeBehaviour,
+  smokeApp,
+  smokeBundle,
+  smokeInput,
+  smokeModel,
+} from './smoke-bundles.ts';
+import { smokeOrigin, smokeRepository } from './smoke-origin.ts';
+
+export const smokeFleet = 'smoke' as FleetId;
+const claim = 'a-claim-for-the-smoke-world';
+const audience = 'https://smoke';
+const hourMs = 3_600_000;
+
+/** One server and a few devices on twins alone; the runners and cores are the product's own. */
+export class SmokeFleet {
+  readonly time = new WorldTime();
+  readonly loop = new TimeLoop(this.time);
+  readonly metrics = new CountingMetrics();
+  readonly store = openMemoryStore().store;
+  readonly server: FleetServer;
+  readonly bundles;
+  readonly devices = new Map<
+    DeviceId,
+    { readonly agent: DeviceAgent; readonly disk: MemoryDisk }
+  >();
+  readonly #behaviours: readonly SmokeBehaviour[];
+  readonly #seed: string;
+  readonly #random: SimRandom;
+  readonly #repository;
+  readonly #broker: SimBroker;
+  readonly #stops: AbortController[] = [];
+  readonly #lives: Promise<unknown>[] = [];
+
+  constructor(seed: string, behaviours: readonly SmokeBehaviour[]) {
+    this.#seed = seed;
+    this.#behaviours = behaviours;
+    this.#random = new SimRandom(seed);
+    this.bundles = behaviours.map(smokeBundle);
+    this.#repository = smokeRepository(this.bundles, seed);
+    const clock = new SimClock(this.time, 'server');
+    this.#broker = new SimBroker({ clock, prng: createPrng(`${seed}/broker`) });
+    const random = this.#random.fork('server');
+    this.server = new FleetServer(
+      {
+        ...{ store: this.store, broker: this.#broker, clock, random, metrics: this.metrics },
+        zones: new PinnedZones(),
+        keys: this.#repository.keys,
+        tokens: new SimSessionTokens({ clock, random: this.#random.fork('tokens') }),
+        log: new RecordingLog(),
+      },
+      {
+        ...{ audience, brokerUrl: 'mqtt://smoke', directorVersion: 1, jitterMs: 0 },
+        boot: hexOf(random.bytes(16)) as BootId,
+        cellKey: random.bytes(32),
+        orderLifeMs: hourMs,
+        revoked: () => new Set(),
+      },
+    );
+  }
+
+  /** The server is up and `devices` claims are open. */
+  async open(devices: number): Promise<void> {
+    const nowMs = this.time.startWallMs;
+    await this.loop.runUntil(
+      this.store.transaction(async (tx) => {
+        await tx.fleets.insert({ fleet: smokeFleet, title: 'Smoke', createdAtMs: nowMs });
+        await tx.claims.insert({
+          ...{ fleet: smokeFleet, idPattern: 'edge-*', usesLeft: devices, tags: {} },
+          claimHash: sha256Hex(utf8(claim)),
+          expiresAtMs: nowMs + hourMs,
+          preAuthorized: true,
+          createdAtMs: nowMs,
+          createdBy: 'operator',
+        });
+      }),
+    );
+    this.#live('server', this.server.run(this.#untilStopped()));
+    for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId);
+  }
+
+  /** Everybody ends what is under way. */
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop.abort();
+    await this.loop.runUntil(Promise.all(this.#lives));
+  }
+
+  versionOf(device: DeviceId): string {
+    const digest = this.devices.get(device)?.agent.state.apps.get(smokeApp)?.running?.slot.digest;
+    const at = this.bundles.findIndex((bundle) => bundle.digest === digest);
+    return this.#behaviours[at]?.version ?? 'none';
+  }
+
+  async #addDevice(device: DeviceId): Promise<void> {
+    const clock = new SimClock(this.time, device);
+    const disk = new MemoryDisk();
+    const random = this.#random.fork(device);
+    const origin = smokeOrigin(this.server, this.#repository.files);
+    const modelOf = async (source: ModelSource) => this.#modelOf(source);
+    const agent = await this.loop.runUntil(
+      DeviceAgent.open(
+        {
+          ...{ clock, random, disk, log: new RecordingLog() },
+          fetcher: new SimFetcher(origin, clock),
+          transport: this.#broker.transport(device),
+          runtime: createMemoryRuntime({ clock, providers: ['cpu'], modelOf }),
+        },
+        {
+          ...{ audience, claim, agentVersion: '0.1.0', windowMs: 1_000, threads: 1 },
+          address: { fleet: smokeFleet, device },
+          deviceKey: seededSigner(`${this.#seed}/${device}`),
+          boot: hexOf(random.bytes(16)) as BootId,
+          pinnedRoot: this.#repository.root,
+          builtAtMs: Date.UTC(2025, 0, 1),
+          facts: { providers: 'cpu', 'cpu.arch': 'virtual' },
+          zone: undefined,
+          memoryBytesMax: 1_000_000,
+          monthlyBytesMax: undefined,
+          askToBeKilled: () => undefined,
+        },
+      ),
+    );
+    this.devices.set(device, { agent, disk });
+    const signal = this.#untilStopped();
+    this.#live(device, Promise.all([agent.run(signal), inferFor(agent, clock, signal)]));
+  }
+
+  #modelOf(source: ModelSource) {
+    const hex = source.kind === 'slot' ? source.graphPath.split('/').at(-2) : undefined;
+    const at = this.bundles.findIndex(({ digest }) => digest === `sha256:${hex ?? ''}`);
+    const behaviour = this.#behaviours[at];
+    return behaviour === undefined ? undefined : smokeModel(behaviour);
+  }
+
+  #live(name: string, life: Promise<unknown>): void {
+    this.#lives.push(this.loop.track(name, life));
+  }
+
+  #untilStopped(): AbortSignal {
+    const stop = new AbortController();
+    this.#stops.push(stop);
+    return stop.signal;
+  }
+}
+
+/** Ten inputs a second, for as long as the device lives; an error is the model's, and the monitor's to count. */
+async function inferFor(agent: DeviceAgent, clock: SimClock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleepUntil(clock.monotonicMs() + 100, signal);
+    const tensors = new Map([['x', { ...smokeInput, bytes: smokeInput.bytes.slice() }]]);
+    await agent.infer(smokeApp, { kind: 'tensors', tensors }).catch(() => undefined);
+  }
+}
