@@ -19,9 +19,9 @@ import { ByteBudget } from './byte-budget.ts';
 import { ContentStore } from './content-store.ts';
 import { DeviceSession } from './device-session.ts';
 import { DeviceUplink } from './device-uplink.ts';
-import { InferenceDesk } from './inference-desk.ts';
+import { type Blame, InferenceDesk } from './inference-desk.ts';
 import { Installer } from './installer.ts';
-import { ModelHost, type TimedAnswer } from './model-host.ts';
+import { type HostedModel, ModelHost, type TimedAnswer } from './model-host.ts';
 import { OrderDesk } from './order-desk.ts';
 import { OutboxWriter } from './outbox-writer.ts';
 import { Reporter } from './reporter.ts';
@@ -60,7 +60,7 @@ export interface DeviceAgentOptions {
   readonly monthlyBytesMax: number | undefined;
   readonly threads: number;
   /** A worker of the active model hangs; the verdict is durable already. */
-  readonly askToBeKilled: (reason: string) => void;
+  readonly askToBeKilled: (blame: Blame) => void;
 }
 
 /**
@@ -164,6 +164,11 @@ export class DeviceAgent {
 
   decisions(): readonly AppDecision[] {
     return this.#updates.decisions();
+  }
+
+  /** The model that answers for the app now. */
+  activeModel(app: AppName): HostedModel | undefined {
+    return this.#models.active(app);
   }
 
   infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {

@@ -67,6 +67,7 @@ export class DeviceUplink {
         },
         subscribe: [downFilter(address)],
         keepaliveMs: limits.keepaliveMs,
+        url: grant.brokerUrl,
       },
       {
         received: (topic, bytes) => this.#receive(grant, key, { topic, bytes }),

@@ -1,5 +1,5 @@
 import { limits } from '../../shared/contracts/limits.ts';
-import type { AppName } from '../../shared/core/ids.ts';
+import type { AppName, Digest } from '../../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import { decideGuard } from '../core/guard/decide-guard.ts';
@@ -17,6 +17,12 @@ import type { HostedModel, ModelHost, TimedAnswer } from './model-host.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
+/** The slot that hangs, and the code of the verdict against it. */
+export interface Blame {
+  readonly slot: string;
+  readonly code: string;
+}
+
 export interface InferenceDeskOptions {
   readonly clock: Clock;
   readonly models: ModelHost;
@@ -25,7 +31,7 @@ export interface InferenceDeskOptions {
   readonly windowMs: number;
   readonly memoryBytesMax: number;
   /** Only a kill from outside ends a hung worker; the verdict is durable when this is called. */
-  readonly askToBeKilled: (reason: string) => void;
+  readonly askToBeKilled: (blame: Blame) => void;
   /** Milliseconds from the verdict to the first answer of the model that took over. */
   readonly wentBack: (app: AppName, revertMs: number) => void;
 }
@@ -44,10 +50,18 @@ const lostSession: ReadonlySet<string> = new Set([
   'session-lost',
 ]);
 
+const verdicts: ReadonlyMap<string, string> = new Map([
+  ['inference-timeout', 'model-hung'],
+  ['session-lost', 'model-crashed'],
+]);
+const verdictOf = (code: string): string => verdicts.get(code) ?? code;
+
 /** Every answer passes here: it is counted into the open window, judged by the guard, and proves a bundle on trial. */
 export class InferenceDesk {
   readonly #options: InferenceDeskOptions;
   readonly #watched = new Map<AppName, Watched>();
+  /** Monotonic instants at which a committed model took its host down. */
+  readonly #losses = new Map<Digest, readonly number[]>();
   #monitor: MonitorState;
 
   constructor(options: InferenceDeskOptions) {
@@ -142,14 +156,33 @@ export class InferenceDesk {
     const { models, updates, askToBeKilled } = this.#options;
     this.modelChanged(app, undefined);
     models.forget(watched.model);
-    const { slot } = watched.model;
-    if (code === 'session-lost') {
+    const { slot, host } = watched.model;
+    // A trial's losses are counted as activations; a committed model would come up and go down for ever.
+    const isCrashLoop = host === 'worker' && this.#countLoss(slot.digest);
+    if (code === 'session-lost' && !isCrashLoop) {
       updates().feed({ kind: 'session-lost', app, digest: slot.digest });
       return;
     }
-    const reason = code === 'inference-timeout' ? 'model-hung' : code;
+    const reason = verdictOf(code);
     await updates().record({ kind: 'verdict-reached', app, slot, reason });
-    if (watched.model.host === 'worker' && code === 'inference-timeout') askToBeKilled(reason);
+    if (host === 'worker' && code === 'inference-timeout') {
+      askToBeKilled({ slot: slot.path, code: reason });
+    }
+  }
+
+  /** Whether this loss is one too many within the window. */
+  #countLoss(digest: Digest): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    const recent = (this.#losses.get(digest) ?? []).filter(
+      (atMs) => nowMs - atMs < limits.sessionLossWindowMs,
+    );
+    this.#losses.delete(digest);
+    this.#losses.set(digest, [...recent, nowMs].slice(-limits.sessionLossesMax));
+    const [oldest] = this.#losses.keys();
+    if (this.#losses.size > limits.windowModelsMax && oldest !== undefined) {
+      this.#losses.delete(oldest);
+    }
+    return recent.length + 1 >= limits.sessionLossesMax;
   }
 
   async #judge(app: AppName, watched: Watched): Promise<void> {

@@ -8,6 +8,7 @@ import type {
   InferenceRuntime,
   InferenceSession,
   ModelSource,
+  Tensor,
 } from '../../shared/ports/inference-runtime.ts';
 import { goldenDistance, tensorOfGolden } from '../core/inference/compare-golden.ts';
 import { type InferenceInput, prepareInput } from '../core/inference/prepare-input.ts';
@@ -46,6 +47,8 @@ export interface HostFailure {
 
 export interface TimedAnswer extends Answer {
   readonly latencyMs: number;
+  /** What the graph returned, all rows of it. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
 }
 
 /** Sessions of this boot. The model that ran before stays open during a probation, so that going back needs no loading. */
@@ -127,7 +130,7 @@ export class ModelHost {
     const answer = readAnswer(model.bundle.config, outputs, inputBytes);
     if (!answer.ok)
       throw new OperatingError(answer.error.code, `${model.slot.path} answered badly`);
-    return { ...answer.value, latencyMs: clock.monotonicMs() - startMs };
+    return { ...answer.value, outputs, latencyMs: clock.monotonicMs() - startMs };
   }
 
   async #open(

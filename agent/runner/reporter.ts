@@ -90,7 +90,7 @@ export class Reporter {
       revertMs: this.#revertMs,
       redundancy: new Map(),
     });
-    const payload = utf8(canonicalJson(report as Json));
+    const payload = utf8(canonicalJson(report));
     await open.send('reported', await signEnvelope('reported', payload, [deviceKey]));
   }
 }

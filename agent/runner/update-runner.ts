@@ -160,22 +160,26 @@ export class UpdateRunner {
         const scope = { trustedNowMs: nowMs, revoked: this.#state.revoked };
         const done = await installer.fetch(step.target, scope);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
-        return this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
+        this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
+        return;
       }
       case 'verify-bundle': {
         const done = await installer.verify(step.target);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
-        return this.feed({ kind: 'bundle-verified', app, digest: step.target.digest });
+        this.feed({ kind: 'bundle-verified', app, digest: step.target.digest });
+        return;
       }
       case 'stage-slot': {
         const done = await installer.stage(step.target);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
-        return this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
+        this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
+        return;
       }
       case 'self-test': {
         const done = await models.selfTest(app, step.target);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
-        return this.feed({ kind: 'self-test-passed', app, digest: step.target.digest });
+        this.feed({ kind: 'self-test-passed', app, digest: step.target.digest });
+        return;
       }
       case 'activate':
         return this.#activate(app, step);
@@ -195,7 +199,8 @@ export class UpdateRunner {
     if (activated.ok) {
       modelChanged(app, activated.value);
       const { probation } = activated.value.bundle.config;
-      return this.feed({ kind: 'activated', app, slot, host, probation });
+      this.feed({ kind: 'activated', app, slot, host, probation });
+      return;
     }
     const { code } = activated.error;
     const isRotten =
@@ -205,7 +210,8 @@ export class UpdateRunner {
     }
     // A trial that does not come up is judged by the activations that were counted for it.
     if (host === 'process' && !activated.error.isFinal) {
-      return this.feed({ kind: 'session-lost', app, digest: slot.digest });
+      this.feed({ kind: 'session-lost', app, digest: slot.digest });
+      return;
     }
     return this.#fail(app, step, { slot, failure: activated.error });
   }
@@ -229,7 +235,10 @@ export class UpdateRunner {
       fields,
       isFinal ? 'the bundle is refused' : 'the step is tried again later',
     );
-    if (!isFinal) return this.#postpone(app, step, failure);
+    if (!isFinal) {
+      this.#postpone(app, step, failure);
+      return;
+    }
     const { path, digest, retry } = slot;
     await this.record({
       kind: 'verdict-reached',

@@ -97,7 +97,7 @@ export class Director {
       revoked: [...revoked()].sort().slice(0, limits.revokedPerOrderMax),
       ...(owed.audit === null ? {} : { auditHead: owed.audit }),
     };
-    const envelope = await signEnvelope('desired', utf8(canonicalJson(payload as Json)), [signer]);
+    const envelope = await signEnvelope('desired', utf8(canonicalJson(payload)), [signer]);
     const signed = {
       fleet: device.fleet,
       device: device.device,

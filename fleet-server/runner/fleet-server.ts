@@ -52,10 +52,11 @@ export class FleetServer {
   readonly rollouts: RolloutDesk;
   readonly reports: ReportIntake;
   readonly book: RolloutBook;
+  readonly director: Director;
+  readonly live = new LiveSessions();
   readonly #ports: FleetServerPorts;
   readonly #telemetry: TelemetryIntake;
   readonly #uplink: Uplink;
-  readonly #live = new LiveSessions();
   readonly #bell = new Doorbell();
 
   constructor(ports: FleetServerPorts, options: FleetServerOptions) {
@@ -72,7 +73,7 @@ export class FleetServer {
     const { revoked } = options;
     const desk = new RolloutDesk({ store, clock, random, zones, director, book, revoked });
     const reports = new ReportIntake({ store, clock, zones, book, desk, director });
-    const sessions = this.#live;
+    const sessions = this.live;
     this.#telemetry = new TelemetryIntake({
       ...{ store, clock, log, metrics },
       releaseAck: (ack) => this.#uplink.sendAck(ack),
@@ -90,6 +91,7 @@ export class FleetServer {
     this.rollouts = desk;
     this.reports = reports;
     this.book = book;
+    this.director = director;
   }
 
   /** Something happened that a rollout may have waited for. */
@@ -119,7 +121,7 @@ export class FleetServer {
     },
     jti: string,
   ): Promise<'ok' | 'login-refused'> {
-    const live = this.#live.find(address, this.#ports.clock.nowMs());
+    const live = this.live.find(address, this.#ports.clock.nowMs());
     return live?.jti === jti ? 'ok' : 'login-refused';
   }
 

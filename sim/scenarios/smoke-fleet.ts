@@ -13,8 +13,8 @@ import { PinnedZones } from '../world/pinned-zones.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import { seededSigner } from '../world/seeded-keys.ts';
 import { SimBroker } from '../world/sim-broker.ts';
-import { SimClock, WorldTime } from '../world/sim-clock.ts';
-import { SimFetcher } from '../world/sim-fetcher.ts';
+import { SimClock, soundClock, WorldTime } from '../world/sim-clock.ts';
+import { type OriginHandler, SimFetcher } from '../world/sim-fetcher.ts';
 import { SimRandom } from '../world/sim-random.ts';
 import { SimSessionTokens } from '../world/sim-session-tokens.ts';
 import { TimeLoop } from '../world/time-loop.ts';
@@ -34,6 +34,8 @@ const hourMs = 3_600_000;
 
 /** One server and a few devices on twins alone; the runners and cores are the product's own. */
 export class SmokeFleet {
+  /** Paths that the origin does not answer any more. */
+  isOriginCut = false;
   readonly time = new WorldTime();
   readonly loop = new TimeLoop(this.time);
   readonly metrics = new CountingMetrics();
@@ -47,8 +49,8 @@ export class SmokeFleet {
   readonly #behaviours: readonly SmokeBehaviour[];
   readonly #seed: string;
   readonly #random: SimRandom;
-  readonly #repository;
-  readonly #broker: SimBroker;
+  readonly repository;
+  readonly broker: SimBroker;
   readonly #stops: AbortController[] = [];
   readonly #lives: Promise<unknown>[] = [];
 
@@ -57,15 +59,15 @@ export class SmokeFleet {
     this.#behaviours = behaviours;
     this.#random = new SimRandom(seed);
     this.bundles = behaviours.map(smokeBundle);
-    this.#repository = smokeRepository(this.bundles, seed);
+    this.repository = smokeRepository(this.bundles, seed);
     const clock = new SimClock(this.time, 'server');
-    this.#broker = new SimBroker({ clock, prng: createPrng(`${seed}/broker`) });
+    this.broker = new SimBroker({ clock, prng: createPrng(`${seed}/broker`) });
     const random = this.#random.fork('server');
     this.server = new FleetServer(
       {
-        ...{ store: this.store, broker: this.#broker, clock, random, metrics: this.metrics },
+        ...{ store: this.store, broker: this.broker, clock, random, metrics: this.metrics },
         zones: new PinnedZones(),
-        keys: this.#repository.keys,
+        keys: this.repository.keys,
         tokens: new SimSessionTokens({ clock, random: this.#random.fork('tokens') }),
         log: new RecordingLog(),
       },
@@ -79,8 +81,8 @@ export class SmokeFleet {
     );
   }
 
-  /** The server is up and `devices` claims are open. */
-  async open(devices: number): Promise<void> {
+  /** The server is up and has enrolled `devices`, whose clocks may be as wrong as `skewMs` says. */
+  async open(devices: number, skewMs: (place: number) => number = () => 0): Promise<void> {
     const nowMs = this.time.startWallMs;
     await this.loop.runUntil(
       this.store.transaction(async (tx) => {
@@ -96,7 +98,7 @@ export class SmokeFleet {
       }),
     );
     this.#live('server', this.server.run(this.#untilStopped()));
-    for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId);
+    for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, skewMs(i));
   }
 
   /** Everybody ends what is under way. */
@@ -111,18 +113,22 @@ export class SmokeFleet {
     return this.#behaviours[at]?.version ?? 'none';
   }
 
-  async #addDevice(device: DeviceId): Promise<void> {
-    const clock = new SimClock(this.time, device);
+  async #addDevice(device: DeviceId, skewMs: number): Promise<void> {
+    const clock = new SimClock(this.time, device, { ...soundClock, skewMs });
     const disk = new MemoryDisk();
     const random = this.#random.fork(device);
-    const origin = smokeOrigin(this.server, this.#repository.files);
+    const answer = smokeOrigin(this.server, this.repository.files);
+    const origin: OriginHandler = async (request) =>
+      this.isOriginCut
+        ? { status: 503, headers: new Map(), body: new Uint8Array() }
+        : answer(request);
     const modelOf = async (source: ModelSource) => this.#modelOf(source);
     const agent = await this.loop.runUntil(
       DeviceAgent.open(
         {
           ...{ clock, random, disk, log: new RecordingLog() },
           fetcher: new SimFetcher(origin, clock),
-          transport: this.#broker.transport(device),
+          transport: this.broker.transport(device),
           runtime: createMemoryRuntime({ clock, providers: ['cpu'], modelOf }),
         },
         {
@@ -130,7 +136,7 @@ export class SmokeFleet {
           address: { fleet: smokeFleet, device },
           deviceKey: seededSigner(`${this.#seed}/${device}`),
           boot: hexOf(random.bytes(16)) as BootId,
-          pinnedRoot: this.#repository.root,
+          pinnedRoot: this.repository.root,
           builtAtMs: Date.UTC(2025, 0, 1),
           facts: { providers: 'cpu', 'cpu.arch': 'virtual' },
           zone: undefined,

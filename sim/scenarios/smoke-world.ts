@@ -61,7 +61,10 @@ export async function runSmokeWorld(seed: string, devices = 6): Promise<SmokeRes
   };
 }
 
-async function startRollout({ server }: SmokeFleet, bundle: PackedBundle): Promise<RolloutId> {
+export async function startRollout(
+  { server }: SmokeFleet,
+  bundle: PackedBundle,
+): Promise<RolloutId> {
   const created = await server.rollouts.create(fleet, {
     author: person.name,
     request: {

@@ -1,7 +1,7 @@
-import type { Digest, FleetId, TargetPath } from '../../../shared/core/ids.ts';
+import { type Digest, type FleetId, isFleetId, type TargetPath } from '../../../shared/core/ids.ts';
 import { type Bundle, type BundleStatus, everyFleet } from '../../core/model/bundle.ts';
 import type { Release, ReleaseFacts } from '../../core/repository/release-rules.ts';
-import type { StoreTx } from '../../ports/store.ts';
+import type { StoreTx, StoreView } from '../../ports/store.ts';
 
 export interface Registration {
   readonly next: ReleaseFacts;
@@ -42,10 +42,11 @@ const statusOf = ({ custom }: Release): BundleStatus =>
   custom.status === 'live' ? 'live' : 'deprecated';
 
 const fleetsOf = ({ custom }: Release): readonly Bundle['fleet'][] =>
-  custom.fleets.length === 0 ? [everyFleet] : (custom.fleets as readonly FleetId[]);
+  custom.fleets.length === 0 ? [everyFleet] : custom.fleets.filter((fleet) => isFleetId(fleet));
 
 async function knownBlobs(tx: StoreTx, release: Release): Promise<readonly Digest[]> {
-  for (const fleet of await readingFleets(tx)) {
+  const named = fleetsOf(release) as readonly FleetId[];
+  for (const fleet of [...named, ...(await readingFleets(tx))]) {
     const row = await tx.bundles.get(fleet, release.path);
     if (row !== null) return row.blobs;
   }
@@ -62,7 +63,7 @@ async function deprecateElsewhere(tx: StoreTx, release: Release): Promise<void> 
 }
 
 /** `*` reads what every fleet may see; it obeys no fleet's name, so it is asked for as one. */
-export async function readingFleets(view: Pick<StoreTx, 'fleets'>): Promise<readonly FleetId[]> {
+export async function readingFleets(view: Pick<StoreView, 'fleets'>): Promise<readonly FleetId[]> {
   const fleets = await view.fleets.list();
   return [...fleets.map(({ fleet }) => fleet), everyFleet as string as FleetId];
 }

@@ -23,10 +23,10 @@ import { appendAudit } from '../append-audit.ts';
 import type { Director } from '../director.ts';
 import { loadDesiredDevice } from './desired-device.ts';
 import { freezeMembership } from './freeze-membership.ts';
-import { exposureContext, type OrderScope, orderDevice } from './order-device.ts';
+import { exposureContext, orderDevice } from './order-device.ts';
 import { readEvidence } from './read-evidence.ts';
 import { type RolloutBook, sortedIds, stateOf, stoppedDigests } from './rollout-book.ts';
-import { offerWave } from './wave-scan.ts';
+import { offerWave, type WaveScan } from './wave-scan.ts';
 
 export interface RolloutDeskOptions {
   readonly store: Store;
@@ -41,6 +41,16 @@ export interface RolloutDeskOptions {
 export type OrderFailure =
   | RolloutRefusal
   | { readonly code: 'not-found' | 'precondition-failed'; readonly place: string };
+
+interface Turn {
+  readonly state: RolloutState;
+  /** Devices whose desired state changed. */
+  readonly ordered: readonly DeviceId[];
+  readonly moved: boolean;
+}
+
+/** One member stands for all that may still have to be told. */
+const nobodyTold = { offerable: 1, blocked: 0 };
 
 /**
  * Rollouts as a level-triggered loop: each turn compares one rollout with its evidence, takes at most one step and
@@ -160,47 +170,63 @@ export class RolloutDesk {
     return (await orderDevice(tx, loaded, scope)).changed;
   }
 
+  /**
+   * Harm first: the state steps on what is known before anybody is told anything, with the wave counted as not yet
+   * offered, so it cannot pass on silence. Only what is still running afterwards offers one batch; a wave with nobody left
+   * to tell may then go on.
+   */
   async #step(
     tx: StoreTx,
     row: Rollout,
     event: RolloutEvent,
-  ): Promise<
-    Result<
-      {
-        readonly state: RolloutState;
-        readonly ordered: readonly DeviceId[];
-        readonly moved: boolean;
-      },
-      RolloutRefusal
-    >
-  > {
-    const { book, clock, random } = this.#options;
+  ): Promise<Result<Turn, RolloutRefusal>> {
+    const { clock, random } = this.#options;
     const before = stateOf(row);
-    const stopped = await stoppedDigests(tx, row.fleet, row.digest);
+    const isFreezing =
+      event.type === 'looked' && before.kind === 'running' && before.assignment === null;
+    const answered = isFreezing
+      ? await freezeMembership(tx, before, { nowMs: clock.nowMs(), random })
+      : event;
+    const first = await this.#decide(tx, row, { event: answered, scan: nobodyTold });
+    if (!first.ok) return first;
+    const { state } = first.value;
+    if (state.kind === 'aborting' || state.kind === 'aborted') {
+      const ordered = await this.#restore(tx, first.value.row);
+      return ok({ state, ordered, moved: first.value.moved || ordered.length > 0 });
+    }
+    if (event.type !== 'looked' || state.kind !== 'running' || state.assignment === null) {
+      return ok({ state, ordered: [], moved: first.value.moved });
+    }
+    const scan = await this.#offer(tx, first.value.row);
+    const told = sortedIds(scan.ordered);
+    if (told.length > 0 || first.value.moved) return ok({ state, ordered: told, moved: true });
+    return this.#decide(tx, first.value.row, { event, scan });
+  }
+
+  async #offer(tx: StoreTx, row: Rollout): Promise<WaveScan> {
+    const { book } = this.#options;
     const opened = book.open(row);
+    if (opened === undefined) return { ordered: [], offerable: 0, blocked: 0 };
+    const stopped = await stoppedDigests(tx, row.fleet, row.digest);
     const rollouts = await book.startedOf(tx, { fleet: row.fleet, app: row.app });
-    const scope: OrderScope = { rollouts, context: this.#context(stopped) };
-    const scan =
-      opened !== undefined && before.kind === 'running' && before.assignment !== null
-        ? await offerWave(tx, opened, scope)
-        : { ordered: [], offerable: 0, blocked: 0 };
-    const ordered = new Set(scan.ordered);
-    const now = { nowMs: scope.context.nowMs, revoked: this.#options.revoked(), scan };
-    const answered: RolloutEvent =
-      event.type === 'looked' && before.kind === 'running' && before.assignment === null
-        ? await freezeMembership(tx, before, { nowMs: clock.nowMs(), random })
-        : event;
-    const step = stepRollout(before, answered, await readEvidence(tx, before, now));
+    return offerWave(tx, opened, { rollouts, context: this.#context(stopped) });
+  }
+
+  async #decide(
+    tx: StoreTx,
+    row: Rollout,
+    input: { readonly event: RolloutEvent; readonly scan: Pick<WaveScan, 'offerable' | 'blocked'> },
+  ): Promise<Result<Turn & { readonly row: Rollout }, RolloutRefusal>> {
+    const { clock, revoked } = this.#options;
+    const before = stateOf(row);
+    const now = { nowMs: clock.nowMs(), revoked: revoked(), scan: input.scan };
+    const step = stepRollout(before, input.event, await readEvidence(tx, before, now));
     if (!step.ok) return step;
     const { state, effects } = step.value;
     const transition = effects.find((effect) => effect.type === 'record-transition')?.transition;
     await this.#save(tx, row, { state, transition });
-    if (state.kind === 'aborting' || state.kind === 'aborted') {
-      const saved = await tx.rollouts.get(row.fleet, row.rollout);
-      if (saved !== null) for (const id of await this.#restore(tx, saved)) ordered.add(id);
-    }
-    const moved = transition !== undefined || ordered.size > 0;
-    return ok({ state, ordered: sortedIds(ordered), moved });
+    const saved = (await tx.rollouts.get(row.fleet, row.rollout)) ?? row;
+    return ok({ state, row: saved, ordered: [], moved: transition !== undefined });
   }
 
   async #save(
@@ -209,7 +235,7 @@ export class RolloutDesk {
     step: { readonly state: RolloutState; readonly transition: Transition | undefined },
   ): Promise<void> {
     const { state, transition } = step;
-    const { nowMs } = { nowMs: this.#options.clock.nowMs() };
+    const nowMs = this.#options.clock.nowMs();
     if (transition !== undefined) await this.#recordTransition(tx, row, transition);
     const isSame = JSON.stringify(state) === JSON.stringify(row.reducerState);
     if (isSame) return;
@@ -248,7 +274,7 @@ export class RolloutDesk {
       ...common,
       kind: transition.to,
       reason: transition.code,
-      numbers: transition.because as unknown as Json,
+      numbers: transition.because,
     });
     await tx.events.append(row.fleet, {
       atMs: transition.atMs,

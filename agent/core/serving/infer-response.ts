@@ -1,0 +1,54 @@
+import { concatBytes } from '../../../shared/core/bytes.ts';
+import { err, ok, type Result } from '../../../shared/core/result.ts';
+import type { Tensor } from '../../../shared/ports/inference-runtime.ts';
+import type { Answer } from '../inference/read-answer.ts';
+import type { InferRequest } from './infer-request.ts';
+import { datatypeOf, jsonOfTensor, type TensorFailure } from './tensor-codec.ts';
+
+export interface InferResponse {
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Binary outputs in the order of the JSON; empty when every output is JSON. */
+  readonly binary: Uint8Array;
+}
+
+/** What is asked of the answer; a raw request asks for every output as binary. */
+export type Asked = Pick<InferRequest, 'id' | 'outputs' | 'parameters'>;
+
+/** The response of one inference: the asked outputs, and the class in words where the bundle names classes. */
+export function composeInferResponse(
+  model: { readonly name: string; readonly version: string },
+  asked: Asked,
+  answer: Answer & { readonly outputs: ReadonlyMap<string, Tensor> },
+): Result<InferResponse, TensorFailure> {
+  const wanted = asked.outputs ?? [...answer.outputs.keys()].sort().map((name) => ({ name }));
+  const isBinaryByDefault = asked.parameters?.['binary_data_output'] === true;
+  const outputs: Readonly<Record<string, unknown>>[] = [];
+  const parts: Uint8Array[] = [];
+  for (const want of wanted) {
+    const { name } = want;
+    const tensor = answer.outputs.get(name);
+    if (tensor === undefined) {
+      return err({ code: 'tensor-malformed', message: `the model has no output ${name}` });
+    }
+    const own = 'parameters' in want ? want.parameters?.['binary_data'] : undefined;
+    const isBinary = typeof own === 'boolean' ? own : isBinaryByDefault;
+    const form = { name, shape: tensor.shape, datatype: datatypeOf(tensor.type) };
+    if (isBinary) {
+      outputs.push({ ...form, parameters: { binary_data_size: tensor.bytes.length } });
+      parts.push(tensor.bytes);
+    } else {
+      const data = jsonOfTensor(name, tensor);
+      if (!data.ok) return data;
+      outputs.push({ ...form, data: data.value });
+    }
+  }
+  const { label, confidence } = answer;
+  const json = {
+    model_name: model.name,
+    model_version: model.version,
+    ...(asked.id === undefined ? {} : { id: asked.id }),
+    ...(label === undefined ? {} : { parameters: { label, confidence } }),
+    outputs,
+  };
+  return ok({ json, binary: concatBytes(parts) });
+}

@@ -1,0 +1,159 @@
+import type { Explanation } from '../../shared/contracts/explanation.ts';
+import { limits } from '../../shared/contracts/limits.ts';
+import type { DeviceAddress } from '../../shared/contracts/topics.ts';
+import type { AppName, Digest, FleetId, RolloutId } from '../../shared/core/ids.ts';
+import { err, ok, type Result } from '../../shared/core/result.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { Zones } from '../../shared/ports/zones.ts';
+import { openStatuses, type Rollout } from '../core/model/rollout.ts';
+import { decideDesired } from '../core/rollout/decide-desired.ts';
+import { decideProgress, type Progress } from '../core/rollout/decide-progress.ts';
+import { explainDevice } from '../core/rollout/explain-device.ts';
+import { explainRollout } from '../core/rollout/explain-rollout.ts';
+import type { DesiredContext, DesiredRollout } from '../core/rollout/offer-facts.ts';
+import type { Store, StoreTx, StoreView } from '../ports/store.ts';
+import { loadDesiredDevice } from './rollout/desired-device.ts';
+import { readEvidence } from './rollout/read-evidence.ts';
+import { type RolloutBook, stateOf, stoppedDigests } from './rollout/rollout-book.ts';
+import { offerWave } from './rollout/wave-scan.ts';
+
+export interface ExplainDeskOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly zones: Zones;
+  readonly book: RolloutBook;
+  readonly revoked: () => ReadonlySet<Digest>;
+}
+
+export interface ExplainRefusal {
+  readonly code: 'not-found';
+  readonly message: string;
+}
+
+export interface AppExplanation extends Explanation {
+  readonly app: AppName;
+}
+
+/**
+ * Why: the very decisions that act, asked again without acting. A device's decision needs reading only; a rollout's next
+ * step is taken and taken back, because what it would offer is part of what it decides by.
+ */
+export class ExplainDesk {
+  readonly #options: ExplainDeskOptions;
+
+  constructor(options: ExplainDeskOptions) {
+    this.#options = options;
+  }
+
+  /** One explanation per app the device has or is wanted for, by app; about one rollout when it is named. */
+  async device(
+    address: DeviceAddress,
+    rollout?: RolloutId,
+  ): Promise<Result<readonly AppExplanation[], ExplainRefusal>> {
+    const { fleet, device: id } = address;
+    return this.#options.store.read<Result<readonly AppExplanation[], ExplainRefusal>>(
+      async (view) => {
+        const device = await view.devices.get(fleet, id);
+        if (device === null) return notFound(`there is no device ${id}`);
+        if (rollout !== undefined && (await view.rollouts.get(fleet, rollout)) === null) {
+          return notFound(`there is no rollout ${rollout}`);
+        }
+        const loaded = await loadDesiredDevice(view, device);
+        const apps = new Set(loaded.apps.map((app) => app.app));
+        for (const row of await openRollouts(view, fleet)) apps.add(row.app);
+        const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
+        const rollouts = await this.#startedOf(view, fleet, { apps: [...apps].sort(), also });
+        const context = await this.#contextFor(view, fleet, rollouts);
+        const decision = decideDesired(loaded.desired, rollouts, context);
+        return ok(
+          decision.because.map((app) => ({ app: app.app, ...explainDevice(id, app, rollout) })),
+        );
+      },
+    );
+  }
+
+  async rollout(fleet: FleetId, id: RolloutId): Promise<Result<Explanation, ExplainRefusal>> {
+    const row = await this.#options.store.read((view) => view.rollouts.get(fleet, id));
+    if (row === null) return notFound(`there is no rollout ${id}`);
+    if (row.status !== 'running') return ok(explainRollout(stateOf(row), null));
+    const seen = await this.#lookAndTakeBack(row);
+    return ok(explainRollout(stateOf(seen.row), seen.progress));
+  }
+
+  async #lookAndTakeBack(asked: Rollout): Promise<Look> {
+    try {
+      await this.#options.store.transaction(async (tx) => {
+        const row = (await tx.rollouts.get(asked.fleet, asked.rollout)) ?? asked;
+        throw new TakenBack({ row, progress: await this.#nextStep(tx, row) });
+      });
+    } catch (error) {
+      if (error instanceof TakenBack) return error.look;
+      throw error;
+    }
+    return { row: asked, progress: null };
+  }
+
+  async #nextStep(tx: StoreTx, row: Rollout): Promise<Progress | null> {
+    const state = stateOf(row);
+    const opened = this.#options.book.open(row);
+    if (state.kind !== 'running' || opened === undefined) return null;
+    const rollouts = await this.#options.book.startedOf(tx, { fleet: row.fleet, app: row.app });
+    const context = await this.#contextFor(tx, row.fleet, [opened]);
+    const scan =
+      state.assignment === null
+        ? { offerable: 0, blocked: 0 }
+        : await offerWave(tx, opened, { rollouts, context });
+    const now = { nowMs: context.nowMs, revoked: context.revoked, scan };
+    return decideProgress(state, await readEvidence(tx, state, now));
+  }
+
+  async #startedOf(
+    view: StoreView,
+    fleet: FleetId,
+    query: { readonly apps: readonly AppName[]; readonly also: readonly RolloutId[] },
+  ): Promise<readonly DesiredRollout[]> {
+    const rollouts: DesiredRollout[] = [];
+    for (const app of query.apps) {
+      rollouts.push(
+        ...(await this.#options.book.startedOf(view, { fleet, app, also: query.also })),
+      );
+    }
+    return rollouts;
+  }
+
+  async #contextFor(
+    view: StoreView,
+    fleet: FleetId,
+    rollouts: readonly DesiredRollout[],
+  ): Promise<DesiredContext> {
+    const { clock, zones, revoked } = this.#options;
+    const stopped = new Set<Digest>();
+    for (const { state } of rollouts) {
+      for (const digest of await stoppedDigests(view, fleet, state.spec.digest))
+        stopped.add(digest);
+    }
+    return { nowMs: clock.nowMs(), zones, revoked: revoked(), stopped };
+  }
+}
+
+interface Look {
+  readonly row: Rollout;
+  readonly progress: Progress | null;
+}
+
+/** Carries an answer out of a transaction whose rows are to be taken back. */
+class TakenBack extends Error {
+  readonly look: Look;
+
+  constructor(look: Look) {
+    super('looked at, and taken back');
+    this.name = 'TakenBack';
+    this.look = look;
+  }
+}
+
+const openRollouts = (view: StoreView, fleet: FleetId): Promise<readonly Rollout[]> =>
+  view.rollouts.list(fleet, { statuses: openStatuses }, { limit: limits.openRolloutsMax });
+
+const notFound = (message: string): Result<never, ExplainRefusal> =>
+  err({ code: 'not-found', message });
