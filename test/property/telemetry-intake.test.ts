@@ -44,7 +44,9 @@ function start(world: World, store: Store): Intake {
   const ports = { store, clock: world.clock, log: silentLog, metrics: silentMetrics };
   const intake = new TelemetryIntake({ ...ports, releaseAck: (ack) => acks.push(ack) });
   const abort = new AbortController();
-  const running = world.loop.track('intake', intake.run(abort.signal));
+  // Not tracked: where the store crashes, the intake ends with it, as its process would.
+  const running = intake.run(abort.signal);
+  running.catch(() => undefined);
   return {
     intake,
     acks,

@@ -104,6 +104,9 @@ describe('a device under a stolen server', () => {
     const after = world.devices.get(device)?.agent.state;
     expect(after?.seen).toEqual(before?.seen);
     expect(after?.refusals).toEqual([]);
+    // Nothing of it was ever tried, not even for the moment before a newer order came.
+    const held = after?.apps.get(smokeApp)?.held.map(({ digest }) => digest);
+    expect(held).toEqual([bundleAt(world, 0).digest]);
     expect(world.versionOf(device)).toBe('1.0.0');
     await world.stop();
   });

@@ -91,6 +91,9 @@ test('given any history of a repository, we and tuf-js accept, keep and find the
           expect(await ourView(device)).toEqual(
             await theirView(repo, { metadataDir: folder, pinned }),
           );
+          // From here on the repository gives one version number to two files. tuf-js keeps its local one by number
+          // alone; we compare the listed hash (5.5.2) and fetch again, so the two may rightly differ.
+          if (change.kind === 'back' && change.role !== 'timestamp') break;
         }
       } finally {
         rmSync(folder, { recursive: true });

@@ -1,0 +1,365 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
+import { utf8 } from '../../../shared/core/bytes.ts';
+import type { TargetPath } from '../../../shared/core/ids.ts';
+import { digestOf } from '../../../shared/trust/hash.ts';
+import { MetadataStore } from '../../../shared/trust/tuf/metadata-store.ts';
+import { parseMetadata } from '../../../shared/trust/tuf/parse-metadata.ts';
+import { ed25519Key } from '../../../shared/trust/tuf/repository.ts';
+import { TufClient } from '../../../shared/trust/tuf/tuf-client.ts';
+import { MemoryDisk } from '../../../sim/world/memory-disk.ts';
+import { seededSigner } from '../../../sim/world/seeded-keys.ts';
+import { loopModel } from '../../support/onnx-graphs.ts';
+import { RepositoryWorld } from '../../support/repository-world.ts';
+import { sampleBundle } from '../../support/sample-bundle.ts';
+import { harbour, plant } from '../../support/store-nouns.ts';
+import { ed25519Signer } from '../../support/tuf-signers.ts';
+
+let world: RepositoryWorld;
+let repository: ImageRepository;
+const v1 = sampleBundle();
+const v2 = sampleBundle({ version: '2.0.0', fill: 2 });
+
+beforeEach(async () => {
+  ({ world, repository } = await RepositoryWorld.open());
+});
+
+const publishBundle = async (bundle = v1): Promise<string> => {
+  await world.upload(repository, bundle);
+  world.name(bundle);
+  return world.publish(repository);
+};
+
+const versionsOf = async (): Promise<readonly number[]> => {
+  const timestamp = parseMetadata(
+    'timestamp',
+    (await repository.readMetadata('timestamp.json')) ?? new Uint8Array(),
+  );
+  if (!timestamp.ok) throw new Error(timestamp.error.message);
+  const { version, snapshot } = timestamp.value.body;
+  return [version, snapshot.version];
+};
+
+/** A device's whole refresh against what is served now. */
+const refresh = async (disk = new MemoryDisk()) => {
+  const store = new MetadataStore({ disk, folder: 'trust', pinnedRoot: world.firstRoot });
+  const source = { fetch: (name: string) => repository.readMetadata(name) };
+  return new TufClient({ source, store }).refresh({ kind: 'trusted', nowMs: world.clock.ms });
+};
+
+describe('publishing', () => {
+  test('when targets are signed and whole, they are served byte for byte and a device accepts them', async () => {
+    const file = world.targetsFile();
+    expect(await world.publish(repository, file)).toBe('ok');
+    expect(await repository.readMetadata('1.targets.json')).toEqual(file);
+    expect(await refresh()).toMatchObject({ ok: true });
+    const again = { name: '1.targets.json', bytes: file, actor: 'olga' };
+    expect(await repository.publishMetadata(again)).toMatchObject({ value: { isNew: false } });
+    expect(await versionsOf()).toEqual([1, 1]);
+  });
+
+  test('when a bundle is published, it is registered, its blobs are held and the audit says who', async () => {
+    expect(await publishBundle()).toBe('ok');
+    await world.store.read(async (view) => {
+      const bundle = await view.bundles.find(plant, v1.digest);
+      expect(bundle).toMatchObject({ name: 'adder', version: '1.0.0', status: 'live', fleet: '*' });
+      for (const digest of [v1.digest, ...v1.blobs.keys()]) {
+        expect(await view.blobs.isHeld(digest), digest).toBe(true);
+      }
+      const last = await view.audit.last();
+      expect(last).toMatchObject({ actor: 'olga', subject: '1.targets.json' });
+    });
+  });
+
+  test('when two versions share tensors, the shared blob is stored once', async () => {
+    await publishBundle();
+    const same = sampleBundle({ version: '2.0.0' });
+    const shared = [...same.blobs.keys()].filter((digest) => v1.blobs.has(digest));
+    expect(shared.length).toBe(3);
+    for (const [digest, bytes] of same.blobs) {
+      if (!shared.includes(digest)) await repository.putBlob(digest, once(bytes));
+    }
+    await repository.putBlob(same.digest, once(same.manifest));
+    world.name(same);
+    expect(await world.publish(repository)).toBe('ok');
+  });
+
+  test('when nobody who may has signed, nothing is served', async () => {
+    for (const sign of [[], [ed25519Signer('stranger').sign], [world.rootKeys[0]!.sign]]) {
+      const file = world.targetsFile({ sign });
+      expect(await world.publish(repository, file)).toBe('tuf-threshold-targets');
+    }
+    expect(await repository.readMetadata('timestamp.json')).toBeUndefined();
+  });
+
+  test('when a version is skipped, repeated with other content or misnamed, it is refused', async () => {
+    await world.publish(repository);
+    const other = world.targetsFile({ change: { note: 'x', version: 1 } });
+    const publish = (name: string, bytes: Uint8Array) =>
+      repository.publishMetadata({ name, bytes, actor: 'olga' });
+    const third = world.targetsFile({ change: { version: 3 } });
+    const old = world.targetsFile({ change: { version: 1 } });
+    for (const [name, bytes] of [
+      ['1.targets.json', other],
+      ['3.targets.json', third],
+      ['2.targets.json', old],
+      ['3.targets.json', world.targetsFile()],
+    ] as const) {
+      expect(await publish(name, bytes), name).toMatchObject({
+        error: { code: 'metadata-not-next' },
+      });
+    }
+    for (const name of ['timestamp.json', '2.snapshot.json', '2.targets.json/..', 'x']) {
+      expect(await publish(name, third)).toMatchObject({
+        error: { code: 'metadata-name-refused' },
+      });
+    }
+    expect(await versionsOf()).toEqual([1, 1]);
+  });
+
+  test('when targets have expired, they are refused', async () => {
+    const file = world.targetsFile({ change: { expires: '2020-01-01T00:00:00Z' } });
+    expect(await world.publish(repository, file)).toBe('tuf-expired-targets');
+  });
+
+  test('when two publish at once, one follows the other and one is told to start over', async () => {
+    const [a, b] = [world.targetsFile(), world.targetsFile({ change: { note: 'b' } })];
+    await world.publish(repository);
+    world.version = 0;
+    const outcomes = await Promise.all([
+      repository.publishMetadata({ name: '1.targets.json', bytes: a, actor: 'a' }),
+      repository.publishMetadata({ name: '1.targets.json', bytes: b, actor: 'b' }),
+    ]);
+    expect(outcomes.map(({ ok }) => ok)).toEqual([true, false]);
+  });
+});
+
+describe('bundles', () => {
+  test('when a blob is missing or altered, the bundle is refused and nothing changes', async () => {
+    await world.publish(repository);
+    world.name(v1);
+    expect(await world.publish(repository)).toBe('bundle-incomplete');
+    await world.upload(repository, v1);
+    const tensor = v1.config.variants[0]!.tensors[0]!.digest;
+    await world.blobs.remove(tensor);
+    expect(await world.publish(repository)).toBe('bundle-incomplete');
+    await world.upload(repository, v1);
+    world.blobs.flipByte(v1.config.variants[0]!.graph, 3);
+    expect(await world.publish(repository)).toBe('bundle-incomplete');
+    expect(await world.store.read((view) => view.bundles.find(plant, v1.digest))).toBeNull();
+    expect(await versionsOf()).toEqual([1, 1]);
+  });
+
+  test('when a graph does not pass the guard, the bundle is refused', async () => {
+    const graph = loopModel(1n).slice(0, -3);
+    expect(await publishBundle(sampleBundle({ graph }))).toBe('onnx-malformed');
+  });
+
+  test('when what was published changes, vanishes or goes back, it is refused', async () => {
+    await publishBundle();
+    await world.upload(repository, v2);
+    const kept = new Map(world.targets);
+    const refusals: [string, () => void][] = [
+      ['release-lost', () => world.targets.clear()],
+      [
+        'release-changed',
+        () =>
+          world.targets.set('bundles/adder@1.0.0', {
+            ...kept.get('bundles/adder@1.0.0')!,
+            bytes: v2.manifest,
+          }),
+      ],
+      ['release-counter-low', () => world.name(v2, { releaseCounter: 1 })],
+      ['release-invalid', () => world.name(v2, { version: '2.0.1' })],
+      ['target-path-refused', () => world.targets.set('elsewhere', { bytes: utf8('x') })],
+      [
+        'below-rollback-floor',
+        () => {
+          world.rollbackFloor = { adder: 2 };
+        },
+      ],
+      [
+        'digest-revoked',
+        () => {
+          world.revoked = [{ digest: v1.digest, reason: 'bad-model', then: 'stop' }];
+        },
+      ],
+    ];
+    for (const [code, change] of refusals) {
+      world.targets = new Map(kept);
+      change();
+      expect(await world.publish(repository), code).toBe(code);
+      world.rollbackFloor = {};
+      world.revoked = [];
+    }
+  });
+
+  test('when a bundle is retired and revoked, the registry says so and the revocation stays', async () => {
+    await publishBundle();
+    world.name(v1, { status: 'retired' });
+    expect(await world.publish(repository)).toBe('ok');
+    const status = async () =>
+      (await world.store.read((view) => view.bundles.find(plant, v1.digest)))?.status;
+    expect(await status()).toBe('deprecated');
+    world.revoked = [{ digest: v1.digest, reason: 'bad-model', then: 'stop' }];
+    world.rollbackFloor = { adder: 2 };
+    expect(await world.publish(repository)).toBe('ok');
+    expect(await status()).toBe('revoked');
+    expect([...repository.revoked]).toEqual([v1.digest]);
+    world.revoked = [];
+    expect(await world.publish(repository)).toBe('revocation-lost');
+    world.revoked = [{ digest: v1.digest, reason: 'bad-model', then: 'stop' }];
+    world.rollbackFloor = { adder: 1 };
+    expect(await world.publish(repository)).toBe('rollback-floor-lowered');
+    const reopened = await world.openRepository();
+    expect([...reopened.revoked]).toEqual([v1.digest]);
+  });
+
+  test('when a bundle names its fleet, another fleet cannot read it or its blobs', async () => {
+    await world.upload(repository, v1);
+    world.name(v1, { fleets: [plant] });
+    expect(await world.publish(repository)).toBe('ok');
+    const { registry } = repository;
+    const wanted = { name: 'adder', reference: '1.0.0' };
+    const scopeOf = (fleet: typeof plant) => ({ fleets: [fleet], seesUploads: false });
+    expect((await registry.readManifest(scopeOf(plant), wanted))?.digest).toBe(v1.digest);
+    expect(await registry.readManifest(scopeOf(harbour), wanted)).toBeUndefined();
+    const tensor = v1.config.variants[0]!.tensors[0]!.digest;
+    expect(await registry.blobSize(scopeOf(plant), tensor)).toBe(2048 * 4);
+    expect(await registry.blobSize(scopeOf(harbour), tensor)).toBeUndefined();
+    expect(await registry.listVersions(scopeOf(plant), 'adder')).toEqual(['1.0.0']);
+  });
+});
+
+describe('fixed targets', () => {
+  test('when a fixed target is malformed, missing or its keys go back, it is refused', async () => {
+    expect(await repository.putFixedTarget('director.json', utf8('{}'))).toMatchObject({
+      error: { code: 'schema-mismatch' },
+    });
+    expect(await repository.putFixedTarget('other.json', utf8('{}'))).toMatchObject({
+      error: { code: 'metadata-name-refused' },
+    });
+    const bytes = world.targetsFile();
+    const early = await repository.publishMetadata({ name: '1.targets.json', bytes, actor: 'o' });
+    expect(early).toMatchObject({ error: { code: 'fixed-target-missing' } });
+    await world.publish(repository);
+    const { director } = world;
+    world.director = { ...director, keys: ['ab'.repeat(32)] };
+    expect(await world.publish(repository)).toBe('director-keys-older');
+    world.director = { ...director, version: 2, keys: ['ab'.repeat(32)] };
+    expect(await world.publish(repository)).toBe('ok');
+    expect(repository.directorKeys?.version).toBe(2);
+    world.director = director;
+    expect(await world.publish(repository)).toBe('director-keys-older');
+  });
+
+  test('when a fixed target is uploaded and not signed, it is not served', async () => {
+    const put = await repository.putFixedTarget('revoked.json', world.revokedBytes);
+    const name = `targets/${digestOf(world.revokedBytes).slice(7)}.revoked.json`;
+    expect(put.ok).toBe(true);
+    expect(await repository.readMetadata(name)).toBeUndefined();
+    await world.publish(repository);
+    expect(await repository.readMetadata(name)).toEqual(world.revokedBytes);
+  });
+});
+
+describe('roots', () => {
+  const publishRoot = (bytes: Uint8Array) =>
+    repository.publishMetadata({ name: '2.root.json', bytes, actor: 'olga' });
+
+  test('when a root is signed by the old and the new threshold, it is served and devices follow', async () => {
+    await publishBundle();
+    const disk = new MemoryDisk();
+    expect(await refresh(disk)).toMatchObject({ ok: true });
+    expect(await publishRoot(world.rootFile({ version: 2 }))).toMatchObject({ ok: true });
+    expect(await refresh(disk)).toMatchObject({ value: { root: { version: 2 } } });
+    expect(await versionsOf()).toEqual([2, 2]);
+  });
+
+  test('when a root lacks signatures, skips, or shuts this server out, it is refused', async () => {
+    const [one] = world.rootKeys;
+    const codes: [string, Uint8Array][] = [
+      ['tuf-threshold-root', world.rootFile({ version: 2, signers: [one!] })],
+      ['metadata-not-next', world.rootFile({ version: 3 })],
+      ['online-key-unlisted', world.rootFile({ version: 2, snapshot: seededSigner('other') })],
+    ];
+    for (const [code, bytes] of codes) {
+      expect(await publishRoot(bytes), code).toMatchObject({ error: { code } });
+    }
+    const director = world.keys.signer('director');
+    const stolen = { key: ed25519Key(director.publicKey), sign: world.targetsKey.sign };
+    const twoRoles = world.rootFile({ version: 2, targets: [world.targetsKey, stolen] });
+    expect(await publishRoot(twoRoles)).toMatchObject({ error: { code: 'key-in-two-roles' } });
+  });
+
+  test('when the server is started with another first root, it does not open', async () => {
+    const other = world.rootFile({ version: 1, signers: world.rootKeys });
+    await expect(world.openRepository(other)).rejects.toMatchObject({ code: 'root-mismatch' });
+    await expect(world.openRepository(utf8('{}'))).rejects.toMatchObject({ code: 'root-mismatch' });
+  });
+});
+
+describe('renewal', () => {
+  test('when half of a life has passed, timestamp and later snapshot are signed again', async () => {
+    await publishBundle();
+    const disk = new MemoryDisk();
+    await refresh(disk);
+    expect(await repository.renew()).toBe(false);
+    world.clock.ms += 13 * 3_600_000;
+    expect(await repository.renew()).toBe(true);
+    expect(await versionsOf()).toEqual([2, 1]);
+    world.clock.ms += 4 * 86_400_000;
+    expect(await refresh(disk)).toMatchObject({ error: { code: 'tuf-expired-timestamp' } });
+    expect(await repository.renew()).toBe(true);
+    expect(await versionsOf()).toEqual([3, 2]);
+    expect(await refresh(disk)).toMatchObject({ ok: true });
+  });
+});
+
+describe('federated candidates', () => {
+  const delegate = (paths = ['federated/plant/*']): void => {
+    const key = ed25519Key(world.keys.signer('federated').publicKey);
+    const grant = { name: 'federated-plant', paths, terminating: true, keys: [key], threshold: 1 };
+    world.delegations = [grant];
+  };
+  const candidateOf = (change: { readonly fill?: number; readonly elements?: number }) => {
+    const made = sampleBundle({ version: '1.0.1', ...change });
+    return { ...made, parent: v1.digest };
+  };
+
+  test('when a delegation is not a fleet’s own, or is lost, the file is refused', async () => {
+    delegate(['bundles/*']);
+    expect(await world.publish(repository)).toBe('delegation-refused');
+    delegate();
+    expect(await world.publish(repository)).toBe('ok');
+    world.delegations = [];
+    expect(await world.publish(repository)).toBe('role-lost');
+  });
+
+  test('when a candidate has no federable parent, the server does not publish it', async () => {
+    delegate();
+    await publishBundle();
+    const candidate = candidateOf({ fill: 3 });
+    await world.upload(repository, candidate);
+    const published = await repository.publishCandidate({
+      fleet: plant,
+      digest: candidate.digest,
+      actor: 'round',
+      custom: {
+        name: 'adder' as never,
+        version: '1.0.1',
+        releaseCounter: 1,
+        fleets: [plant],
+        classMatch: {},
+        status: 'live',
+      },
+    });
+    expect(published).toMatchObject({ error: { code: 'candidate-differs' } });
+    const path = 'federated/plant/adder@1.0.1' as TargetPath;
+    expect(await world.store.read((view) => view.bundles.get(plant, path))).toBeNull();
+  });
+});
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}

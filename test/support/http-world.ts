@@ -1,0 +1,126 @@
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
+import type { Role } from '../../fleet-server/core/model/access.ts';
+import { createHttp } from '../../fleet-server/http/create-http.ts';
+import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
+import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
+import { hexOf } from '../../shared/core/bytes.ts';
+import type { BootId, FleetId } from '../../shared/core/ids.ts';
+import { createPrng } from '../../shared/core/prng.ts';
+import { PinnedZones } from '../../sim/world/pinned-zones.ts';
+import { RecordingLog } from '../../sim/world/recording-log.ts';
+import { SeededKeys } from '../../sim/world/seeded-keys.ts';
+import { SimBroker } from '../../sim/world/sim-broker.ts';
+import { SimClock, WorldTime } from '../../sim/world/sim-clock.ts';
+import { SimRandom } from '../../sim/world/sim-random.ts';
+import { SimSessionTokens } from '../../sim/world/sim-session-tokens.ts';
+import { silentMetrics } from './silent-ports.ts';
+import { harbour, plant } from './store-nouns.ts';
+
+export const testOrigin = 'http://127.0.0.1:8080';
+
+/** The real runners behind the real HTTP app, over a store in memory and the broker's twin; nothing listens. */
+export class HttpWorld {
+  readonly time = new WorldTime();
+  readonly clock = new SimClock(this.time, 'server');
+  readonly store = openMemoryStore().store;
+  readonly broker = new SimBroker({ clock: this.clock, prng: createPrng('http/broker') });
+  readonly log = new RecordingLog();
+  readonly server: FleetServer;
+  readonly desks: FrontDesks;
+  readonly closing = new AbortController();
+  app!: FastifyInstance;
+  /** Sees all fleets. */
+  admin = '';
+
+  constructor() {
+    const random = new SimRandom('http');
+    const { clock, store, broker, log } = this;
+    const tokens = new SimSessionTokens({ clock, random: random.fork('tokens') });
+    const ports = {
+      ...{ store, broker, clock, random, tokens, log, metrics: silentMetrics },
+      zones: new PinnedZones(),
+      keys: new SeededKeys('http'),
+    };
+    const revoked = () => new Set<never>();
+    this.server = new FleetServer(ports, {
+      ...{ audience: testOrigin, brokerUrl: 'mqtt://127.0.0.1:1883', directorVersion: 1 },
+      ...{ jitterMs: 0, orderLifeMs: 3_600_000, revoked },
+      boot: hexOf(random.bytes(16)) as BootId,
+      cellKey: random.bytes(32),
+    });
+    this.desks = createFrontDesks(this.server, ports, { revoked });
+  }
+
+  static async open(): Promise<HttpWorld> {
+    const world = new HttpWorld();
+    await world.desks.fleets.create('skein', { fleet: plant, title: 'Plant' });
+    await world.desks.fleets.create('skein', { fleet: harbour, title: 'Harbour' });
+    world.admin = (await world.desks.access.createFirst())?.token ?? '';
+    world.app = await createHttp({
+      desks: world.desks,
+      log: world.log,
+      random: new SimRandom('http/requests'),
+      hosts: ['127.0.0.1', 'localhost'],
+      health: {
+        notReady: async () => undefined,
+        exposition: async () => ({ contentType: 'text/plain', text: '# none\n' }),
+      },
+      enrolment: { origin: testOrigin, rootDigest: async () => `sha256:${'a'.repeat(64)}` },
+      closing: world.closing.signal,
+    });
+    return world;
+  }
+
+  async token(
+    role: Role,
+    fleets: readonly FleetId[] = [plant],
+    name: string = role,
+  ): Promise<string> {
+    const by = { kind: 'person', name: 'test', role: 'admin', fleets: [] } as const;
+    const issued = await this.desks.access.create(by, { name, role, fleets, lifeMs: null });
+    if (!issued.ok) throw new Error(issued.error.message);
+    return issued.value.token;
+  }
+
+  /** As that token; `undefined` sends none. */
+  async ask(token: string | undefined, request: InjectOptions): Promise<LightMyRequestResponse> {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return this.app.inject({ ...request, headers: { ...authorization, ...request.headers } });
+  }
+
+  async get(token: string, url: string): Promise<LightMyRequestResponse> {
+    return this.ask(token, { method: 'GET', url: `/api/v1${url}` });
+  }
+
+  async post(
+    token: string,
+    url: string,
+    options: { readonly body?: object; readonly headers?: Record<string, string> } = {},
+  ): Promise<LightMyRequestResponse> {
+    const { body = {}, headers = {} } = options;
+    return this.ask(token, { method: 'POST', url: `/api/v1${url}`, payload: body, headers });
+  }
+
+  /** Lets so much time pass, with everything that waits for it. */
+  async pass(ms: number): Promise<void> {
+    let isOver = false;
+    this.time.schedule(this.time.nowMs + ms, 'pass', () => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.time.hop();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    await this.app.close();
+    await this.store.close();
+  }
+}
+
+export const codeIn = (response: LightMyRequestResponse): string =>
+  `${response.statusCode} ${response.json<{ readonly code?: string }>().code ?? 'none'}`;

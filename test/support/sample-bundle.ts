@@ -1,0 +1,67 @@
+import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
+import { base64Of } from '../../shared/core/bytes.ts';
+import type { AppName } from '../../shared/core/ids.ts';
+import { externalModel } from './onnx-graphs.ts';
+
+export interface SampleOptions {
+  readonly version?: string;
+  /** Content of the weights; another number is another tensor. */
+  readonly fill?: number;
+  /** Another graph, for bundles that must be refused. */
+  readonly graph?: Uint8Array;
+  readonly elements?: number;
+}
+
+/** A whole small bundle: `y = x + w` with `w` as an external tensor. */
+export function sampleBundle(options: SampleOptions = {}): PackedBundle {
+  const { version = '1.0.0', fill = 1, elements = 2048 } = options;
+  const weights = new Uint8Array(new Float32Array(elements).fill(fill).buffer);
+  const graph = options.graph ?? externalModel('w', elements);
+  const zeros = {
+    type: 'float32' as const,
+    shape: [elements],
+    base64: base64Of(new Uint8Array(4 * elements)),
+  };
+  const tensor = (name: string) => ({
+    name,
+    type: 'float32' as const,
+    shape: [elements],
+    meaning: 'numbers',
+  });
+  return packBundle({
+    name: 'adder' as AppName,
+    version,
+    inputs: [tensor('x')],
+    outputs: [tensor('y')],
+    preprocessing: { kind: 'none' },
+    postprocessing: { kind: 'none' },
+    variants: [
+      {
+        id: 'fp32',
+        model: { graph, tensors: new Map([['w', weights]]) },
+        constraints: { provider: 'cpu', cpuFeatures: [], memoryBytesMax: 64 * 1024 * 1024 },
+        session: { threads: 1, graphOptimization: 'all' },
+        evidence: {
+          agreement: 1,
+          bytes: weights.length,
+          latencyP50Ms: 1,
+          machineClass: 'test',
+          runtime: 'none',
+        },
+      },
+    ],
+    golden: {
+      vectors: {
+        vectors: [{ inputs: [{ name: 'x', ...zeros }], outputs: [{ name: 'y', ...zeros }] }],
+      },
+      tolerance: [{ provider: 'cpu', absolute: 0.001 }],
+    },
+    profile: { n: 0, monitored: [] },
+    probation: { inferences: 10, durationMs: 1000 },
+    limits: { memoryBytesMax: 64 * 1024 * 1024, loadTimeoutMs: 10_000, runTimeoutMs: 1000 },
+    guards: { errorShareMax: 0.1, latencyP95MsMax: 100, confidenceMin: 0, inferencesMin: 20 },
+    stale: { maxDays: 365, then: 'keep' },
+    minAgent: '0.1.0',
+    lineage: { createdAtMs: 0 },
+  });
+}
