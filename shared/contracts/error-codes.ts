@@ -538,6 +538,22 @@ export const errorCodes = {
   ),
 
   // Image repository and its registry
+  'layout-unreadable': input(
+    422,
+    'Give the folder of an OCI image layout with exactly one bundle; build or pull it again.',
+  ),
+  'digest-mismatch': input(
+    422,
+    'The content is not what its digest names; fetch or build it again and look at its source.',
+  ),
+  'root-already-published': refusal(
+    409,
+    'Propose the next version: a published root is never replaced.',
+  ),
+  'wrong-passphrase': refusal(
+    401,
+    'Give the passphrase of this key share; if it is right, the file was changed.',
+  ),
   'metadata-name-refused': input(
     400,
     'Publish <version>.root.json, <version>.targets.json or a federated role; the server makes the others.',
@@ -658,9 +674,115 @@ export const errorCodes = {
   'bundle-unknown': refusal(422, 'Publish the bundle first, or correct path and digest.'),
   unexpected: refusal(500, 'This is a defect of Skein; report it with the request id and the log.'),
 
+  'enrolment-string-invalid': input(
+    400,
+    'Copy the whole enrolment string that `skein claim create` printed.',
+  ),
+  'command-line-invalid': input(400, 'Correct the command line; --help shows its form.'),
+
   // Server configuration and start
   'config-invalid': input(400, 'Correct the key that the pointer names; unknown keys are refused.'),
   'secret-file-exists': refusal(409, 'Move the file away first; a secret is never overwritten.'),
+
+  // Federated rounds
+  'update-malformed': input(
+    400,
+    'Send the header and little-endian float32 tensors in the order the bundle declares them.',
+  ),
+  'update-shape-mismatch': input(422, 'Send as many tensors and elements as the bundle declares.'),
+  'update-for-another': input(409, 'Train again from the bundle and the round that were ordered.'),
+  'update-not-finite': input(422, 'Check the training: the update holds NaN or infinity.'),
+  'update-norm-exceeded': input(
+    422,
+    'Clip the update to the norm that the bundle was signed with.',
+  ),
+  'update-missing': input(409, 'Upload the update first, then send the report that names it.'),
+  'update-repeated': input(409, 'One device gives one update to a round; it was counted already.'),
+  'round-unknown': input(404, 'The round is not known or not open; wait for a new order.'),
+  'not-invited': input(403, 'Only devices that a round has chosen may send it updates.'),
+  'round-closed': refusal(409, 'The round has ended or reached its goal; wait for the next one.'),
+  'round-spec-invalid': input(
+    422,
+    'Correct the request: the bundle must be federable and its signed floors kept.',
+  ),
+  'rounds-exhausted': refusal(409, 'Wait until an open round of the fleet has ended.'),
+  'round-for-another': input(403, 'The order names another device, key or enrolment.'),
+  'round-expired': refusal(409, 'The order came too late; the next round is another chance.'),
+  'round-repeated': refusal(409, 'The device has done this round, or given it up.'),
+  'round-bundle-not-running': refusal(409, 'Roll the bundle out to the device first.'),
+  'not-federable': input(422, 'Sign the bundle with a training graph and the federable tensors.'),
+  'below-round-floor': refusal(
+    409,
+    'The order asks for less than the floors signed into the bundle; raise cohort or lower epochs.',
+  ),
+  'too-few-examples': refusal(409, 'Wait until the device has seen more labelled examples.'),
+  'round-budget-spent': refusal(409, 'The device has taken part often enough for today.'),
+  'round-too-few-devices': refusal(
+    409,
+    'Too few devices were eligible in time; widen the fleet or wait longer.',
+  ),
+  'round-too-few-updates': refusal(
+    409,
+    'Too few devices answered in time; give the round more time or devices.',
+  ),
+  'training-diverged': refusal(422, 'Lower the learning rate: the training ended in no number.'),
+  'candidate-not-better': refusal(
+    422,
+    'The candidate is no better on held-out inputs; run more rounds or with more devices.',
+  ),
+  'candidate-too-far': input(
+    422,
+    'A tensor left the distance from its parent that was signed offline; train less, or sign anew.',
+  ),
+  'candidate-recipe-unknown': refusal(
+    422,
+    'The parent is not quantized in a way the workshop can repeat; build it with this workshop.',
+  ),
+  'candidate-golden-mismatch': refusal(
+    422,
+    'The candidate leaves the golden tolerance of its parent; train less.',
+  ),
+  'candidate-build-failed': transient(
+    502,
+    'The building process ended early; the log has its last words. It is tried again.',
+  ),
+  'aggregator-lost': transient(
+    503,
+    'The summing thread ended; the sum is filled again from the updates that were kept.',
+  ),
+  'held-out-malformed': input(422, 'Write the held-out set with the workshop and upload it again.'),
+  'parent-unknown': input(
+    422,
+    'A candidate must name a live federable bundle as its parent; ask the server for a new one.',
+  ),
+
+  // Agent daemon and its doors
+  'ca-mismatch': refusal(
+    502,
+    'The server shows another certificate authority than the enrolment string names; do not go on, ask the operator.',
+  ),
+  'not-enrolled': refusal(409, 'Enrol the device first: `skein agent enrol STRING --state DIR`.'),
+  'already-enrolled': refusal(
+    409,
+    'This state folder belongs to an enrolled device; use a new folder for a new enrolment.',
+  ),
+  'input-failed': transient(
+    500,
+    'The input could not be read; look at the source that the message names.',
+  ),
+  'tensor-malformed': input(
+    400,
+    'Send tensors as the Open Inference Protocol V2 says; the message names the one that is wrong.',
+  ),
+  'binary-size-mismatch': input(
+    400,
+    'Make Inference-Header-Content-Length and binary_data_size add up to the body.',
+  ),
+  'model-unknown': input(
+    404,
+    'Ask for a model that this device runs; GET /v2 and `skein agent status` tell.',
+  ),
+  'version-not-active': input(404, 'Ask for the version that runs, or leave the version out.'),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

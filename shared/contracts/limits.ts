@@ -338,6 +338,8 @@ export const limits = {
   onlineKeyBytesMax: 4096,
 
   // REST
+  /** From the first to the last byte of a request's head. */
+  headersTimeoutMs: 10_000,
   /** JSON body of the admin plane: a rollout with a filter and 32 waves is a tenth of it. */
   requestBytesMax: 256 * 1024,
   /** Device-signed login or enrolment: base64 of `enrolmentBytesMax` and four signatures. */
@@ -389,4 +391,96 @@ export const limits = {
   configBytesMax: 64 * 1024,
   /** From SIGTERM to exit: requests and commits under way end within it. */
   drainMs: 10_000,
+
+  // Federated rounds
+  /** Devices of one round; a few hundred updates suffice (Bonawitz et al., 2019), and each is one row. */
+  roundDevicesMax: 2_000,
+  /** Devices looked at when a round chooses its cohort. */
+  roundCandidatesMax: 100_000,
+  /** Open rounds of one fleet; a model learns one thing at a time. */
+  openRoundsMax: 8,
+  /** Longest selection or reporting: a week, for fleets that wake once a day. */
+  roundPhaseMsMax: 7 * 86_400_000,
+  /** Passes over a device's own examples. */
+  trainingEpochsMax: 100,
+  /** Rows of one training step: a step's tensors stay in a device's cache. */
+  trainingBatchRowsMax: 4_096,
+  /** Examples one device may claim before its vote is capped. */
+  roundWeightSamplesMax: 1_000_000,
+  /** Uploaded update: 16 million parameters. */
+  updateBytesMax: 64 * 1024 * 1024,
+  /** Trainable elements of one bundle, as `updateBytesMax` bounds them. */
+  updateElementsMax: 16 * 1024 * 1024,
+  /** Rounding room above the clip norm before an update is refused. */
+  updateNormSlack: 1e-3,
+  /** Examples a device keeps to learn from, per app, and their bytes together. */
+  examplesMax: 512,
+  exampleBytesMax: 64 * 1024,
+  examplesBytesMax: 2 * 1024 * 1024,
+  /** Journal of the examples: what is kept in base64, and as much again until it is compacted. */
+  exampleJournalBytesMax: 8 * 1024 * 1024,
+  /** Rounds one device takes part in within a day, unless its owner says otherwise. */
+  roundsPerDay: 24,
+  /** Rounds the device's ledger remembers; above a day's worth the oldest leave. */
+  ledgerRoundsMax: 256,
+  ledgerBytesMax: 1024 * 1024,
+  /** Tries of one round before the device gives it up: a crash in training must not loop. */
+  roundTriesMax: 2,
+  /** Resident memory and time of a training process. */
+  trainingMemoryBytesMax: 1024 * 1024 * 1024,
+  trainingStepTimeoutMs: 30_000,
+  /** One upload, start to last byte. */
+  updateUploadTimeoutMs: 600_000,
+  /** The child that builds a candidate: memory, time, and what it may say in answer. */
+  candidateMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  candidateTimeoutMs: 600_000,
+  candidateOutcomeBytesMax: 64 * 1024,
+  /** Tries of one candidate before its round is abandoned. */
+  candidateTriesMax: 2,
+  /** Labelled held-out inputs. */
+  heldOutBytesMax: 256 * 1024 * 1024,
+
+  // Agent daemon
+  /** Losses of a committed model's host within the window before it is judged: a slot gets as many tries in probation. */
+  sessionLossesMax: 3,
+  sessionLossWindowMs: 600_000,
+  /** Crashes of the agent within the supervisor's window before every session gets a process of its own. */
+  crashesToIsolate: 2,
+  /** Heartbeats to the supervisor, which waits ten times as long. */
+  heartbeatMs: 1_000,
+  /** From SIGTERM to the end of what is under way; the rest of the supervisor's ten seconds writes it down. */
+  agentDrainMs: 8_000,
+  /** Enrolment string: names, a claim, three digests. */
+  enrolmentStringCharsMax: 1024,
+  /** Record of the enrolment, with one PEM certificate. */
+  enrolledServerBytesMax: 32 * 1024,
+  /** The key file: one seed in hexadecimal. */
+  deviceKeyBytesMax: 1024,
+  /** Handshake that looks at the pinned certificate. */
+  pinHandshakeMs: 15_000,
+  /** One input; larger ones are no inputs of a device model. */
+  inputBytesMax: 16 * 1024 * 1024,
+  /** Inputs of one source that wait; messages beyond it are answered `queue-full`. */
+  inputQueueMax: 64,
+  /** Inferences of one source under way: enough to hide the hand-off to the worker. */
+  inputsUnderWayMax: 4,
+  /** Files of one replay list: a year's worth of names is no list. */
+  replayFilesMax: 100_000,
+  replayPerSecondMax: 10_000,
+  /** Sources of one agent; each has a queue. */
+  inputSourcesMax: 16,
+  /** Entries of a watched folder taken up in one look. */
+  folderEntriesMax: 4_096,
+  /** Between two looks at a watched folder: its files are written by people and slow machines. */
+  folderLookMs: 250,
+  /** First pause before a local broker is dialled again, doubled up to the maximum. */
+  localBrokerRetryMs: 500,
+  localBrokerRetryMsMax: 30_000,
+  /** Body of one inference request. */
+  inferBodyBytesMax: 32 * 1024 * 1024,
+  /** Requests of the front door under way. */
+  inferRequestsMax: 256,
+  /** Tensors of one request, as in a bundle's signature. */
+  inferTensorsMax: 16,
+  tensorRankMax: 8,
 } as const;

@@ -1,30 +1,22 @@
-import { DeviceAgent } from '../../agent/runner/device-agent.ts';
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
 import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
 import { createPrng } from '../../shared/core/prng.ts';
 import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
-import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
 import { sha256Hex } from '../../shared/trust/hash.ts';
 import { CountingMetrics } from '../world/counting-metrics.ts';
-import { MemoryDisk } from '../world/memory-disk.ts';
 import { PinnedZones } from '../world/pinned-zones.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import { seededSigner } from '../world/seeded-keys.ts';
 import { SimBroker } from '../world/sim-broker.ts';
-import { SimClock, soundClock, WorldTime } from '../world/sim-clock.ts';
-import { type OriginHandler, SimFetcher } from '../world/sim-fetcher.ts';
+import { SimClock, WorldTime } from '../world/sim-clock.ts';
+import type { OriginHandler } from '../world/sim-fetcher.ts';
 import { SimRandom } from '../world/sim-random.ts';
 import { SimSessionTokens } from '../world/sim-session-tokens.ts';
 import { TimeLoop } from '../world/time-loop.ts';
-import {
-  type SmokeBehaviour,
-  smokeApp,
-  smokeBundle,
-  smokeInput,
-  smokeModel,
-} from './smoke-bundles.ts';
+import { type SmokeBehaviour, smokeApp, smokeBundle, smokeModel } from './smoke-bundles.ts';
+import { SmokeDevice } from './smoke-device.ts';
 import { smokeOrigin, smokeRepository } from './smoke-origin.ts';
 
 export const smokeFleet = 'smoke' as FleetId;
@@ -42,17 +34,14 @@ export class SmokeFleet {
   readonly store = openMemoryStore().store;
   readonly server: FleetServer;
   readonly bundles;
-  readonly devices = new Map<
-    DeviceId,
-    { readonly agent: DeviceAgent; readonly disk: MemoryDisk }
-  >();
+  readonly devices = new Map<DeviceId, SmokeDevice>();
   readonly #behaviours: readonly SmokeBehaviour[];
   readonly #seed: string;
   readonly #random: SimRandom;
   readonly repository;
   readonly broker: SimBroker;
-  readonly #stops: AbortController[] = [];
-  readonly #lives: Promise<unknown>[] = [];
+  readonly #stop = new AbortController();
+  #serving: Promise<void> = Promise.resolve();
 
   constructor(seed: string, behaviours: readonly SmokeBehaviour[]) {
     this.#seed = seed;
@@ -97,58 +86,40 @@ export class SmokeFleet {
         });
       }),
     );
-    this.#live('server', this.server.run(this.#untilStopped()));
+    this.#serving = this.loop.track('server', this.server.run(this.#stop.signal));
     for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, skewMs(i));
   }
 
   /** Everybody ends what is under way. */
   async stop(): Promise<void> {
-    for (const stop of this.#stops) stop.abort();
-    await this.loop.runUntil(Promise.all(this.#lives));
+    for (const device of this.devices.values()) await device.end();
+    this.#stop.abort();
+    await this.loop.runUntil(this.#serving);
   }
 
   versionOf(device: DeviceId): string {
-    const digest = this.devices.get(device)?.agent.state.apps.get(smokeApp)?.running?.slot.digest;
+    const digest = this.devices.get(device)?.agent?.state.apps.get(smokeApp)?.running?.slot.digest;
     const at = this.bundles.findIndex((bundle) => bundle.digest === digest);
     return this.#behaviours[at]?.version ?? 'none';
   }
 
-  async #addDevice(device: DeviceId, skewMs: number): Promise<void> {
-    const clock = new SimClock(this.time, device, { ...soundClock, skewMs });
-    const disk = new MemoryDisk();
-    const random = this.#random.fork(device);
+  async #addDevice(id: DeviceId, skewMs: number): Promise<void> {
     const answer = smokeOrigin(this.server, this.repository.files);
     const origin: OriginHandler = async (request) =>
       this.isOriginCut
         ? { status: 503, headers: new Map(), body: new Uint8Array() }
         : answer(request);
-    const modelOf = async (source: ModelSource) => this.#modelOf(source);
-    const agent = await this.loop.runUntil(
-      DeviceAgent.open(
-        {
-          ...{ clock, random, disk, log: new RecordingLog() },
-          fetcher: new SimFetcher(origin, clock),
-          transport: this.broker.transport(device),
-          runtime: createMemoryRuntime({ clock, providers: ['cpu'], modelOf }),
-        },
-        {
-          ...{ audience, claim, agentVersion: '0.1.0', windowMs: 1_000, threads: 1 },
-          address: { fleet: smokeFleet, device },
-          deviceKey: seededSigner(`${this.#seed}/${device}`),
-          boot: hexOf(random.bytes(16)) as BootId,
-          pinnedRoot: this.repository.root,
-          builtAtMs: Date.UTC(2025, 0, 1),
-          facts: { providers: 'cpu', 'cpu.arch': 'virtual' },
-          zone: undefined,
-          memoryBytesMax: 1_000_000,
-          monthlyBytesMax: undefined,
-          askToBeKilled: () => undefined,
-        },
-      ),
-    );
-    this.devices.set(device, { agent, disk });
-    const signal = this.#untilStopped();
-    this.#live(device, Promise.all([agent.run(signal), inferFor(agent, clock, signal)]));
+    const device = new SmokeDevice({
+      ...{ id, origin, skewMs, claim, audience },
+      ...{ time: this.time, loop: this.loop, broker: this.broker },
+      fleet: smokeFleet,
+      deviceKey: seededSigner(`${this.#seed}/${id}`),
+      random: this.#random.fork(id),
+      pinnedRoot: this.repository.root,
+      modelOf: (source) => this.#modelOf(source),
+    });
+    this.devices.set(id, device);
+    await device.boot();
   }
 
   #modelOf(source: ModelSource) {
@@ -156,24 +127,5 @@ export class SmokeFleet {
     const at = this.bundles.findIndex(({ digest }) => digest === `sha256:${hex ?? ''}`);
     const behaviour = this.#behaviours[at];
     return behaviour === undefined ? undefined : smokeModel(behaviour);
-  }
-
-  #live(name: string, life: Promise<unknown>): void {
-    this.#lives.push(this.loop.track(name, life));
-  }
-
-  #untilStopped(): AbortSignal {
-    const stop = new AbortController();
-    this.#stops.push(stop);
-    return stop.signal;
-  }
-}
-
-/** Ten inputs a second, for as long as the device lives; an error is the model's, and the monitor's to count. */
-async function inferFor(agent: DeviceAgent, clock: SimClock, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleepUntil(clock.monotonicMs() + 100, signal);
-    const tensors = new Map([['x', { ...smokeInput, bytes: smokeInput.bytes.slice() }]]);
-    await agent.infer(smokeApp, { kind: 'tensors', tensors }).catch(() => undefined);
   }
 }

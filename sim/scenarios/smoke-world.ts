@@ -1,6 +1,7 @@
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import type { RolloutState } from '../../fleet-server/core/rollout/rollout-state.ts';
 import { stateOf } from '../../fleet-server/runner/rollout/rollout-book.ts';
+import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
 import type { DeviceId, RolloutId, TargetPath } from '../../shared/core/ids.ts';
@@ -64,6 +65,7 @@ export async function runSmokeWorld(seed: string, devices = 6): Promise<SmokeRes
 export async function startRollout(
   { server }: SmokeFleet,
   bundle: PackedBundle,
+  policy: Partial<RolloutRequest> = {},
 ): Promise<RolloutId> {
   const created = await server.rollouts.create(fleet, {
     author: person.name,
@@ -76,6 +78,7 @@ export async function startRollout(
       soakMs: 5 * secondMs,
       deadlineMs: 60 * secondMs,
       reachMs: 60 * secondMs,
+      ...policy,
     },
   });
   if (!created.ok) throw new Error(created.error.message);

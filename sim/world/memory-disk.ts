@@ -59,6 +59,11 @@ export class MemoryDisk implements DeviceDisk {
     return this.#steps;
   }
 
+  /** The power went at `powerCutAtStep`; every call fails until `powerCut` brings it back. */
+  get isOff(): boolean {
+    return this.#isOff;
+  }
+
   get usedBytes(): number {
     return this.#image.usedBytes;
   }

@@ -108,7 +108,8 @@ export class HttpWorld {
     this.time.schedule(this.time.nowMs + ms, 'pass', () => {
       isOver = true;
     });
-    while (!isOver) {
+    const isStillOn = (): boolean => !isOver;
+    while (isStillOn()) {
       await new Promise((resolve) => setImmediate(resolve));
       this.time.hop();
     }
@@ -124,3 +125,42 @@ export class HttpWorld {
 
 export const codeIn = (response: LightMyRequestResponse): string =>
   `${response.statusCode} ${response.json<{ readonly code?: string }>().code ?? 'none'}`;
+
+/** Fields of the answers that tests look at, each of some route; a field that is not there is a failed test. */
+export interface AnswerBody {
+  readonly items: readonly {
+    readonly device: string;
+    readonly action: string;
+    readonly rollout: string;
+    readonly kind: string;
+  }[];
+  readonly nextCursor: string | undefined;
+  readonly detail: string;
+  readonly errors: readonly { readonly pointer: string; readonly message: string }[];
+  readonly requestId: string;
+  readonly filter: string;
+  readonly tree: { readonly kind: string };
+  readonly count: number;
+  readonly samples: readonly unknown[];
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly state: string;
+  readonly claim: string;
+  readonly enrolment: string;
+  readonly claimHash: string;
+  readonly token: string;
+  readonly rollout: string;
+  readonly status: string;
+  readonly binding: {
+    readonly digest: string;
+    readonly policyHash: string;
+    readonly target: string;
+  };
+  readonly sentence: string;
+  readonly because: readonly unknown[];
+  readonly devices: readonly unknown[];
+  readonly apps: readonly { readonly sentence: string }[];
+  readonly nonce: string;
+  readonly brokerUrl: string;
+  readonly brokerToken: string;
+  readonly accessToken: string;
+}

@@ -130,7 +130,7 @@ export class RepositoryWorld {
   }
 
   get directorBytes(): Uint8Array {
-    return utf8(canonicalJson(this.director as Json));
+    return utf8(canonicalJson(this.director));
   }
 
   get revokedBytes(): Uint8Array {

@@ -10,7 +10,7 @@ import { OperatingError } from '../../../shared/core/operating-error.ts';
 import { type KeyStore, type OnlineRole, onlineRoles } from '../../../shared/ports/key-store.ts';
 import type { Signer } from '../../../shared/ports/signer.ts';
 import { createSoftwareSigner } from '../../../shared/trust/ed25519.ts';
-import { openSeed, sealSeed } from './online-key-seal.ts';
+import { SeedSeal } from './online-key-seal.ts';
 
 export interface KeyFolderOptions {
   readonly folder: string;
@@ -38,8 +38,9 @@ export class FileKeyStore implements KeyStore {
   static async open(options: KeyFolderOptions): Promise<FileKeyStore> {
     const signers = new Map<OnlineRole, Signer>();
     const owners = new Map<string, OnlineRole>();
+    const seal = new SeedSeal(options.passphrase);
     for (const name of await keyFileNames(options.folder)) {
-      const { role, signer } = await openKeyFile(join(options.folder, name), options.passphrase);
+      const { role, signer } = await openKeyFile(join(options.folder, name), seal);
       const owner = owners.get(signer.keyId);
       if (owner !== undefined) {
         throw new OperatingError('key-in-two-roles', `one key signs ${owner} and ${role}`);
@@ -68,10 +69,11 @@ export class FileKeyStore implements KeyStore {
 export async function createOnlineKeys(options: KeyFolderOptions): Promise<void> {
   const { folder, passphrase } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  const seal = new SeedSeal(passphrase);
   for (const role of onlineRoles) {
     const seed = randomBytes(32);
     const publicKey = hexOf(createSoftwareSigner(seed).publicKey);
-    const secret = sealSeed(seed, { role, publicKey }, passphrase);
+    const secret = seal.seal(seed, { role, publicKey });
     const file: OnlineKeyFile = { format: 'skein-online-key/1', role, publicKey, secret };
     await writeKeyFile(join(folder, `${role}.key.json`), utf8(`${canonicalJson(file)}\n`));
     seed.fill(0);
@@ -98,7 +100,7 @@ async function keyFileNames(folder: string): Promise<readonly string[]> {
 
 async function openKeyFile(
   path: string,
-  passphrase: string | undefined,
+  seal: SeedSeal,
 ): Promise<{ readonly role: OnlineRole; readonly signer: Signer }> {
   const bytes = await readFile(path);
   if (isOfflineKey(bytes)) {
@@ -115,7 +117,7 @@ async function openKeyFile(
     );
   }
   const { role, publicKey, secret } = file.value;
-  const seed = openSeed(secret, file.value, passphrase);
+  const seed = seal.open(secret, file.value);
   const signer = seed === undefined ? undefined : createSoftwareSigner(seed);
   if (signer === undefined || hexOf(signer.publicKey) !== publicKey) {
     throw new OperatingError('key-unreadable', `${path} does not open with this passphrase`);

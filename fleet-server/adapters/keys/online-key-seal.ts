@@ -6,40 +6,53 @@ import { canonicalJson } from '../../../shared/core/canonical-json.ts';
 type Head = Pick<OnlineKeyFile, 'role' | 'publicKey'>;
 type Secret = OnlineKeyFile['secret'];
 
-/** Without a passphrase the seed stands in the clear, and the file's mode alone protects it. */
-export function sealSeed(seed: Uint8Array, head: Head, passphrase: string | undefined): Secret {
-  if (passphrase === undefined) return { kind: 'plain', seed: hexOf(seed) };
-  const salt = randomBytes(16);
-  const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', stretch(passphrase, salt), nonce);
-  cipher.setAAD(authenticated(head));
-  const sealed = Buffer.concat([cipher.update(seed), cipher.final(), cipher.getAuthTag()]);
-  return {
-    kind: 'sealed',
-    salt: hexOf(salt),
-    nonce: hexOf(nonce),
-    sealedSeed: hexOf(sealed),
-  };
-}
+/**
+ * Seals and opens the seeds of one folder under one passphrase. Files that were made together share a salt, so that
+ * the passphrase is stretched once and not once per key. Without a passphrase a seed stands in the clear.
+ */
+export class SeedSeal {
+  readonly #passphrase: string | undefined;
+  readonly #stretched = new Map<string, Buffer>();
+  readonly #salt = hexOf(randomBytes(16));
 
-/** The seed, or `undefined` for a wrong or missing passphrase and for a changed file. */
-export function openSeed(
-  secret: Secret,
-  head: Head,
-  passphrase: string | undefined,
-): Uint8Array | undefined {
-  if (secret.kind === 'plain') return bytesOfHex(secret.seed);
-  if (passphrase === undefined) return undefined;
-  const bytes = (hex: string): Uint8Array => bytesOfHex(hex) ?? new Uint8Array(0);
-  const sealed = bytes(secret.sealedSeed);
-  const key = stretch(passphrase, bytes(secret.salt));
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes(secret.nonce));
-  decipher.setAAD(authenticated(head));
-  decipher.setAuthTag(sealed.subarray(32));
-  try {
-    return Buffer.concat([decipher.update(sealed.subarray(0, 32)), decipher.final()]);
-  } catch {
-    return undefined;
+  constructor(passphrase: string | undefined) {
+    this.#passphrase = passphrase;
+  }
+
+  seal(seed: Uint8Array, head: Head): Secret {
+    const key = this.#keyOf(this.#salt);
+    if (key === undefined) return { kind: 'plain', seed: hexOf(seed) };
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce);
+    cipher.setAAD(authenticated(head));
+    const sealed = Buffer.concat([cipher.update(seed), cipher.final(), cipher.getAuthTag()]);
+    return { kind: 'sealed', salt: this.#salt, nonce: hexOf(nonce), sealedSeed: hexOf(sealed) };
+  }
+
+  /** The seed, or `undefined` for a wrong or missing passphrase and for a changed file. */
+  open(secret: Secret, head: Head): Uint8Array | undefined {
+    if (secret.kind === 'plain') return bytesOfHex(secret.seed);
+    const key = this.#keyOf(secret.salt);
+    if (key === undefined) return undefined;
+    const sealed = bytesOfHex(secret.sealedSeed) ?? new Uint8Array(48);
+    const nonce = bytesOfHex(secret.nonce) ?? new Uint8Array(12);
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce);
+    decipher.setAAD(authenticated(head));
+    decipher.setAuthTag(sealed.subarray(32));
+    try {
+      return Buffer.concat([decipher.update(sealed.subarray(0, 32)), decipher.final()]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #keyOf(salt: string): Buffer | undefined {
+    if (this.#passphrase === undefined) return undefined;
+    const known = this.#stretched.get(salt);
+    if (known !== undefined) return known;
+    const key = stretch(this.#passphrase, bytesOfHex(salt) ?? new Uint8Array(16));
+    this.#stretched.set(salt, key);
+    return key;
   }
 }
 

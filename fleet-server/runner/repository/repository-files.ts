@@ -78,7 +78,7 @@ export class RepositoryFiles {
     return new Map(onlineRoles.map((role) => [role, this.#ports.keys.signer(role).publicKey]));
   }
 
-  /** Serves a new file under a new snapshot and timestamp. `next` already names a new root, where that is the change. */
+  /** Serves a new file under a new snapshot and timestamp. Where the root changes, `next` names the new one. */
   async publish(next: TrustedMetadata, publication: Publication): Promise<void> {
     const { name, role, bytes } = publication;
     const isListed = role !== 'root';

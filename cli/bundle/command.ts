@@ -1,0 +1,142 @@
+import type { Command } from 'commander';
+import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
+import { exitCodes } from '../exit-code.ts';
+import { orEnd, readToken, valueOrEnd } from './command-end.ts';
+import { answer, endWith, type OutputForm, outputOption } from './output.ts';
+import { registerPublish } from './publish-command.ts';
+import { registerSign } from './sign-command.ts';
+
+/**
+ * `skein bundle`. Each verb loads its own module when it is called: `build` needs the runtime, `sign` must not load
+ * anything native or networked.
+ */
+export function registerBundle(program: Command): void {
+  const bundle = program
+    .command('bundle')
+    .description('bundles: build, sign, publish, verify, inspect, pull')
+    .option('--home <folder>', "the operator's folder", '.skein');
+  const home = () => ({ folder: bundle.opts<{ home: string }>().home });
+
+  outputOption(
+    bundle
+      .command('build <recipe>')
+      .description('run the models of a recipe and pack them as an OCI image layout')
+      .requiredOption('--out <folder>', 'folder of the layout'),
+  ).action((recipe: string, flags: { out: string; output: OutputForm }) =>
+    orEnd(() => build(recipe, flags)),
+  );
+  registerSign(bundle, home);
+  registerPublish(bundle, home);
+  outputOption(
+    bundle
+      .command('verify <layout>')
+      .description('check every hash, the configuration and every graph of a layout')
+      .option('--repository <where>', 'also that it is signed there: a URL or a folder'),
+  ).action((layout: string, flags: { repository?: string; output: OutputForm }) =>
+    orEnd(() => verify(layout, { ...flags, home: home() })),
+  );
+  outputOption(
+    bundle.command('inspect <layout>').description('show what a layout says about itself'),
+  ).action((layout: string, flags: { output: OutputForm }) =>
+    orEnd(async () => show(await checked(layout), flags.output)),
+  );
+  outputOption(
+    bundle
+      .command('pull <name> <reference>')
+      .description('fetch a bundle by digest (or version) from a registry, verified, as a layout')
+      .requiredOption('--from <url>', 'the registry or fleet server')
+      .requiredOption('--out <folder>', 'folder of the layout')
+      .option('--token-file <file>', 'API token for it'),
+  ).action((name: string, reference: string, flags: PullFlags) =>
+    orEnd(() => pull(name, reference, flags)),
+  );
+}
+
+interface PullFlags {
+  readonly from: string;
+  readonly out: string;
+  readonly tokenFile?: string;
+  readonly output: OutputForm;
+}
+
+async function build(
+  recipe: string,
+  flags: { readonly out: string; readonly output: OutputForm },
+): Promise<void> {
+  const { readRecipe } = await import('./recipe-file.ts');
+  const { buildBundle } = await import('./build-bundle.ts');
+  const { writeLayout } = await import('../../firmware-bundles/pack/oci-layout.ts');
+  const read = valueOrEnd(await readRecipe(recipe));
+  const built = valueOrEnd(await buildBundle(read, Date.now()));
+  await writeLayout(flags.out, built);
+  show(await checked(flags.out), flags.output);
+  console.error(`next: skein bundle sign ${flags.out} --repository WHERE --key FILE`);
+}
+
+async function checked(layout: string): Promise<PackedBundle> {
+  const { checkLayout } = await import('./check-layout.ts');
+  return valueOrEnd(await checkLayout(layout));
+}
+
+async function verify(
+  layout: string,
+  flags: {
+    readonly repository?: string;
+    readonly output: OutputForm;
+    readonly home: { readonly folder: string };
+  },
+): Promise<void> {
+  const bundle = await checked(layout);
+  const path = `bundles/${bundle.config.name}@${bundle.config.version}`;
+  let signed: string | null = null;
+  if (flags.repository !== undefined) {
+    const { openOperatorView } = await import('./repository-access.ts');
+    const view = await openOperatorView(flags.home, {
+      where: flags.repository,
+      nowMs: Date.now(),
+    });
+    const found = valueOrEnd(await view.repository.lookup(path, { expectedRole: 'targets' }));
+    signed = `sha256:${found.target.hashes.get('sha256') ?? ''}`;
+    if (signed !== bundle.digest) {
+      const message = `${path} is signed as ${signed}, the layout is ${bundle.digest}`;
+      endWith(exitCodes.signature, `tuf-target-mismatch: ${message}`);
+    }
+  }
+  const rows = [
+    ['bundle', path],
+    ['digest', bundle.digest],
+    ['signed', signed === null ? 'not asked' : 'yes'],
+  ];
+  answer(flags.output, { path, digest: bundle.digest, signed: signed !== null }, rows);
+}
+
+function show({ digest, config, blobs }: PackedBundle, output: OutputForm): void {
+  const bytes = [...blobs.values()].reduce((sum, blob) => sum + blob.length, 0);
+  const { name, version, variants, golden } = config;
+  const facts = { name, version, digest, blobs: blobs.size, bytes, golden: golden.blob };
+  const rows = Object.entries(facts).map(([key, value]) => [key, String(value)]);
+  const measured = variants.map(({ id, evidence, constraints }) => [
+    `variant ${id}`,
+    [
+      constraints.provider,
+      `${evidence.bytes} bytes`,
+      `agreement ${evidence.agreement}`,
+      `p50 ${evidence.latencyP50Ms.toFixed(3)} ms on ${evidence.machineClass}`,
+    ].join(', '),
+  ]);
+  const machine = variants.map(({ id, evidence }) => ({ id, evidence: { ...evidence } }));
+  answer(output, { ...facts, variants: JSON.parse(JSON.stringify(machine)) as never }, [
+    ...rows,
+    ...measured,
+  ]);
+}
+
+async function pull(name: string, reference: string, flags: PullFlags): Promise<void> {
+  const { pullBundle } = await import('./pull-bundle.ts');
+  const { writeLayout } = await import('../../firmware-bundles/pack/oci-layout.ts');
+  const token = await readToken(flags.tokenFile);
+  const pulled = await pullBundle({ origin: flags.from, name, reference, token });
+  const bundle = valueOrEnd(pulled);
+  await writeLayout(flags.out, bundle);
+  show(bundle, flags.output);
+}

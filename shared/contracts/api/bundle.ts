@@ -1,0 +1,25 @@
+import { type Static, Type } from 'typebox';
+import {
+  AppNameSchema,
+  DigestSchema,
+  InstantMsSchema,
+  oneOf,
+  TargetPathSchema,
+  VersionSchema,
+} from '../names.ts';
+import { closed, pageOf, pageQueryOf } from './page.ts';
+
+export const BundleViewSchema = Type.Object(
+  {
+    path: TargetPathSchema,
+    name: AppNameSchema,
+    version: VersionSchema,
+    digest: DigestSchema,
+    status: oneOf(['live', 'deprecated', 'revoked']),
+    publishedAtMs: InstantMsSchema,
+  },
+  closed,
+);
+export type BundleView = Static<typeof BundleViewSchema>;
+export const BundlePageSchema = pageOf(BundleViewSchema);
+export const BundleQuerySchema = pageQueryOf({ name: Type.Optional(AppNameSchema) });

@@ -1,0 +1,107 @@
+import { DeviceAgent } from '../../agent/runner/device-agent.ts';
+import { hexOf } from '../../shared/core/bytes.ts';
+import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
+import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
+import type { Signer } from '../../shared/ports/signer.ts';
+import type { MemoryModel } from '../../shared/runtime/memory/memory-model.ts';
+import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
+import { MemoryDisk, PowerCut } from '../world/memory-disk.ts';
+import { RecordingLog } from '../world/recording-log.ts';
+import type { SimBroker } from '../world/sim-broker.ts';
+import { SimClock, soundClock, type WorldTime } from '../world/sim-clock.ts';
+import { type OriginHandler, SimFetcher } from '../world/sim-fetcher.ts';
+import type { SimRandom } from '../world/sim-random.ts';
+import type { TimeLoop } from '../world/time-loop.ts';
+import { smokeApp, smokeInput } from './smoke-bundles.ts';
+
+export interface SmokeDeviceOptions {
+  readonly id: DeviceId;
+  readonly fleet: FleetId;
+  readonly time: WorldTime;
+  readonly loop: TimeLoop;
+  readonly broker: SimBroker;
+  readonly origin: OriginHandler;
+  readonly random: SimRandom;
+  readonly deviceKey: Signer;
+  readonly pinnedRoot: Uint8Array;
+  readonly claim: string;
+  readonly audience: string;
+  readonly skewMs: number;
+  readonly modelOf: (source: ModelSource) => MemoryModel | undefined;
+}
+
+/** One device over its boots: the disk stays, everything else is new each time. */
+export class SmokeDevice {
+  readonly disk = new MemoryDisk();
+  /** Of the newest boot; absent when the power went before it was up. */
+  agent: DeviceAgent | undefined;
+  readonly #options: SmokeDeviceOptions;
+  #stop = new AbortController();
+  #life: Promise<void> = Promise.resolve();
+
+  constructor(options: SmokeDeviceOptions) {
+    this.#options = options;
+  }
+
+  async boot(): Promise<void> {
+    const { id, fleet, time, loop, broker, origin, random, modelOf, skewMs } = this.#options;
+    const { deviceKey, pinnedRoot, claim, audience } = this.#options;
+    const clock = new SimClock(time, id, { ...soundClock, skewMs });
+    const stop = new AbortController();
+    this.#stop = stop;
+    this.agent = undefined;
+    const opening = DeviceAgent.open(
+      {
+        ...{ clock, random, disk: this.disk, log: new RecordingLog() },
+        fetcher: new SimFetcher(origin, clock),
+        transport: broker.transport(id),
+        runtime: createMemoryRuntime({
+          ...{ clock, providers: ['cpu'] },
+          modelOf: async (source) => modelOf(source),
+        }),
+      },
+      {
+        ...{ deviceKey, pinnedRoot, claim, audience, windowMs: 1_000, threads: 1 },
+        ...{ address: { fleet, device: id }, agentVersion: '0.1.0', zone: undefined },
+        boot: hexOf(random.bytes(16)) as BootId,
+        builtAtMs: Date.UTC(2025, 0, 1),
+        facts: { providers: 'cpu', 'cpu.arch': 'virtual' },
+        memoryBytesMax: 1_000_000,
+        monthlyBytesMax: undefined,
+        askToBeKilled: () => undefined,
+      },
+    );
+    const living = opening.then(async (agent) => {
+      this.agent = agent;
+      await Promise.all([agent.run(stop.signal), inferFor(agent, clock, stop.signal)]);
+    });
+    this.#life = loop.track(id, living.catch(onlyPowerCut));
+    await loop.runUntil(opening.then(() => undefined, onlyPowerCut));
+  }
+
+  /** An orderly end: what is under way finishes. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.#options.loop.runUntil(this.#life);
+  }
+
+  /** The power went inside a call; nobody hears of it, and what was not synced is gone. */
+  async losePower(): Promise<void> {
+    this.#options.broker.vanish(this.#options.id);
+    await this.end();
+    this.disk.powerCut();
+  }
+}
+
+function onlyPowerCut(error: unknown): void {
+  if (!(error instanceof PowerCut)) throw error;
+}
+
+/** Ten inputs a second; an error is the model's, and the monitor's to count. */
+async function inferFor(agent: DeviceAgent, clock: SimClock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleepUntil(clock.monotonicMs() + 100, signal);
+    const tensors = new Map([['x', { ...smokeInput, bytes: smokeInput.bytes.slice() }]]);
+    await agent.infer(smokeApp, { kind: 'tensors', tensors }).catch(() => undefined);
+  }
+}
