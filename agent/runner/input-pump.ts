@@ -31,7 +31,6 @@ export class InputPump {
         const work = this.#carry(source, item).finally(() => underWay.delete(work));
         underWay.add(work);
         if (underWay.size >= limits.inputsUnderWayMax) await Promise.race(underWay);
-        if (signal.aborted) break;
       }
     } catch (error) {
       const fields = { event: 'source-failed', source: source.name, code: codeOf(error), error };

@@ -43,7 +43,6 @@ export class WatchedFolder implements InputSource {
     await mkdir(this.#answers, { recursive: true });
     while (!signal.aborted) {
       for (const name of await this.#ready()) {
-        if (signal.aborted) return;
         const item = await this.#take(name);
         if (item !== undefined) yield item;
       }

@@ -20,17 +20,17 @@ export function composeInferResponse(
   asked: Asked,
   answer: Answer & { readonly outputs: ReadonlyMap<string, Tensor> },
 ): Result<InferResponse, TensorFailure> {
-  const wanted = asked.outputs ?? [...answer.outputs.keys()].sort().map((name) => ({ name }));
+  const all = [...answer.outputs.keys()].sort().map((name) => ({ name }));
+  const wanted: NonNullable<Asked['outputs']> = asked.outputs ?? all;
   const isBinaryByDefault = asked.parameters?.['binary_data_output'] === true;
   const outputs: Readonly<Record<string, unknown>>[] = [];
   const parts: Uint8Array[] = [];
-  for (const want of wanted) {
-    const { name } = want;
+  for (const { name, parameters } of wanted) {
     const tensor = answer.outputs.get(name);
     if (tensor === undefined) {
       return err({ code: 'tensor-malformed', message: `the model has no output ${name}` });
     }
-    const own = 'parameters' in want ? want.parameters?.['binary_data'] : undefined;
+    const own = parameters?.['binary_data'];
     const isBinary = typeof own === 'boolean' ? own : isBinaryByDefault;
     const form = { name, shape: tensor.shape, datatype: datatypeOf(tensor.type) };
     if (isBinary) {

@@ -8,8 +8,19 @@ import type {
   ProcessListener,
 } from '../../../shared/ports/process-host.ts';
 
-/** ProcessHost over child_process. `programs` maps the names that may be spawned to built files. */
-export function createNodeProcessHost(programs: ReadonlyMap<string, URL>): ProcessHost {
+export interface SmallProcess {
+  readonly nodeFlags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * ProcessHost over child_process. `programs` maps the names that may be spawned to built files; `small` keeps a
+ * child's memory small.
+ */
+export function createNodeProcessHost(
+  programs: ReadonlyMap<string, URL>,
+  small: SmallProcess = { nodeFlags: [], environment: {} },
+): ProcessHost {
   return {
     spawn: async (options, listener) => {
       const file = programs.get(options.program);
@@ -17,8 +28,10 @@ export function createNodeProcessHost(programs: ReadonlyMap<string, URL>): Proce
         throw new OperatingError('spawn-failed', `${options.program} is not a known program`);
       }
       const child = fork(file, [...options.arguments], {
-        // The supervisor's own flags keep its heap small; the child's are the default.
-        execArgv: [],
+        // Never this process's own flags, a debugger's port among them.
+        execArgv: [...small.nodeFlags],
+        // What the owner has set wins.
+        env: { ...small.environment, ...process.env },
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
       await spawned(child);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { codeIn, HttpWorld } from '../../support/http-world.ts';
+import { type AnswerBody, codeIn, HttpWorld } from '../../support/http-world.ts';
 import { device, harbour, plant } from '../../support/store-nouns.ts';
 
 let world: HttpWorld;
@@ -16,7 +16,11 @@ beforeAll(async () => {
     }
     await tx.devices.insert(device('foreign-1', { fleet: harbour }));
     await tx.devices.insert(
-      device('new-1', { state: 'pending', facts: { os: 'bad\u001b[2Jname' } }),
+      device('new-1', {
+        state: 'pending',
+        agentVersion: '1\u001b[31m',
+        facts: { os: 'bad\u001b[2Jname' },
+      }),
     );
   });
 });
@@ -52,7 +56,7 @@ test('given a filter and a limit, the cursor leads through exactly the devices t
   const seen: string[] = [];
   let url = '/fleets/plant/devices?limit=2&filter=tags.site%3Doslo';
   for (;;) {
-    const page = (await world.get(viewer, url)).json();
+    const page = (await world.get(viewer, url)).json<AnswerBody>();
     seen.push(...names(page));
     if (page.nextCursor === undefined) break;
     url = `/fleets/plant/devices?limit=2&filter=tags.site%3Doslo&cursor=${page.nextCursor}`;
@@ -63,7 +67,7 @@ test('given a filter and a limit, the cursor leads through exactly the devices t
 });
 
 test('given the cursor of another filter, or an invented one, it is refused', async () => {
-  const page = (await world.get(viewer, '/fleets/plant/devices?limit=2')).json();
+  const page = (await world.get(viewer, '/fleets/plant/devices?limit=2')).json<AnswerBody>();
   const foreign = `/fleets/plant/devices?filter=online%3Dtrue&cursor=${page.nextCursor}`;
   expect(codeIn(await world.get(viewer, foreign))).toBe('400 cursor-invalid');
   expect(codeIn(await world.get(viewer, '/fleets/plant/devices?cursor=abc'))).toBe(
@@ -82,14 +86,14 @@ test('given a broken filter, the refusal shows the place with a caret', async ()
     body: { filter: 'tags.site = ' },
   });
   expect(codeIn(answer)).toBe('400 filter-syntax');
-  expect(answer.json().detail).toContain('^');
+  expect(answer.json<AnswerBody>().detail).toContain('^');
 });
 
 test('given a filter, its preview tells spelling, tree, count and a few samples', async () => {
   const answer = await world.post(viewer, '/fleets/plant/filter-previews', {
     body: { filter: 'tags.site=bergen  and (online=false)' },
   });
-  const preview = answer.json();
+  const preview = answer.json<AnswerBody>();
   expect(preview.filter).toBe('tags.site = bergen and online = false');
   expect(preview.tree.kind).toBe('and');
   expect(preview.count).toBe(6);
@@ -98,7 +102,8 @@ test('given a filter, its preview tells spelling, tree, count and a few samples'
 
 test('given texts of a device that steer a terminal, they come out as text', async () => {
   const answer = await world.get(viewer, '/fleets/plant/devices/new-1');
-  expect(answer.json().facts.os).toBe('bad�[2Jname');
+  expect(answer.json<AnswerBody>().facts['os']).toBe('bad�[2Jname');
+  expect(answer.body).not.toContain('\\u001b');
 });
 
 test('given a pending device, an order needs the tag that was seen, and counts once', async () => {
@@ -113,17 +118,15 @@ test('given a pending device, an order needs the tag that was seen, and counts o
     '412 precondition-failed',
   );
   const done = await world.post(operator, `${url}/accept`, { headers: { 'if-match': etag } });
-  expect(done.json().state).toBe('accepted');
+  expect(done.json<AnswerBody>().state).toBe('accepted');
   const again = await world.post(operator, `${url}/accept`, { headers: { 'if-match': etag } });
   expect(codeIn(again)).toBe('412 precondition-failed');
   const rejected = await world.post(operator, `${url}/reject`, {
     headers: { 'if-match': String(done.headers['etag']) },
   });
   expect(codeIn(rejected)).toBe('409 device-wrong-state');
-  const audit = (await world.get(viewer, '/fleets/plant/audit')).json();
-  const accepted = audit.items.filter(
-    (row: { action: string }) => row.action === 'device-accepted',
-  );
+  const audit = (await world.get(viewer, '/fleets/plant/audit')).json<AnswerBody>();
+  const accepted = audit.items.filter((row) => row.action === 'device-accepted');
   expect(accepted).toHaveLength(1);
   expect(accepted[0]).toMatchObject({ actor: 'operator', subject: 'new-1' });
 });
@@ -141,7 +144,7 @@ test('given a claim, it and its enrolment string are shown once and never kept',
   const body = { idPattern: 'edge-*', uses: 3, preAuthorized: true };
   const answer = await world.post(operator, '/fleets/plant/claims', { body, headers });
   expect(answer.statusCode).toBe(201);
-  const { claim, enrolment, claimHash } = answer.json();
+  const { claim, enrolment, claimHash } = answer.json<AnswerBody>();
   expect(enrolment).toBe(
     `skein+http://127.0.0.1:8080/#claim=${claim}&root=sha256:${'a'.repeat(64)}`,
   );
@@ -149,7 +152,7 @@ test('given a claim, it and its enrolment string are shown once and never kept',
   expect(codeIn(again)).toBe('409 answer-not-kept');
   const listed = await world.get(viewer, '/fleets/plant/claims');
   expect(listed.body).not.toContain(claim);
-  expect(listed.json().items).toHaveLength(1);
+  expect(listed.json<AnswerBody>().items).toHaveLength(1);
   const url = `/api/v1/fleets/plant/claims/${claimHash}`;
   expect((await world.ask(operator, { method: 'DELETE', url })).statusCode).toBe(204);
   expect(codeIn(await world.ask(operator, { method: 'DELETE', url }))).toBe('404 not-found');
@@ -160,15 +163,15 @@ test('given a token request, nobody hands out more than they have, and revoking 
   const wider = { name: 'wide', role: 'viewer', fleets: [] };
   expect(codeIn(await world.post(admin, '/tokens', { body: wider }))).toBe('404 not-found');
   const body = { name: 'ci', role: 'viewer', fleets: ['plant'] };
-  const issued = (await world.post(admin, '/tokens', { body })).json();
+  const issued = (await world.post(admin, '/tokens', { body })).json<AnswerBody>();
   expect(issued.token).toMatch(/^skein_viewer_[0-9a-f]{64}$/);
   expect(codeIn(await world.post(admin, '/tokens', { body }))).toBe('409 name-taken');
-  expect((await world.get(issued.token, '/whoami')).json()).toEqual({
+  expect((await world.get(issued.token, '/whoami')).json<AnswerBody>()).toEqual({
     name: 'ci',
     role: 'viewer',
     fleets: ['plant'],
   });
-  const listed = (await world.get(admin, '/tokens')).json();
+  const listed = (await world.get(admin, '/tokens')).json<AnswerBody>();
   expect(JSON.stringify(listed)).not.toContain('first-admin');
   expect(
     codeIn(await world.ask(admin, { method: 'DELETE', url: '/api/v1/tokens/first-admin' })),
@@ -202,7 +205,7 @@ test('given bad bodies, each is refused with its code and a pointer', async () =
   expect(codeIn(await send('{'))).toBe('400 malformed-json');
   expect(codeIn(await send('{"fleet":7}'))).toBe('400 schema-mismatch');
   const unknown = await send('{"fleet":"a1","color":"red"}');
-  expect(unknown.json().errors).toEqual([
+  expect(unknown.json<AnswerBody>().errors).toEqual([
     { pointer: '/color', message: 'must NOT have additional properties' },
   ]);
   expect(codeIn(await send('fleet=a1', 'application/x-www-form-urlencoded'))).toBe(
@@ -219,7 +222,7 @@ test('given a defect behind a route, the answer tells the request id and nothing
   const answer = await broken.get(token, '/fleets/plant/devices');
   expect(codeIn(answer)).toBe('500 unexpected');
   expect(answer.body).not.toContain('the inside');
-  expect(answer.json().requestId).toBe(answer.headers['request-id']);
+  expect(answer.json<AnswerBody>().requestId).toBe(answer.headers['request-id']);
   expect(broken.log.entries.at(-1)?.fields).toMatchObject({ event: 'request-failed' });
   await broken.close();
 });

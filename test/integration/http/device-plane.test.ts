@@ -5,7 +5,7 @@ import { canonicalJson, type Json } from '../../../shared/core/canonical-json.ts
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import { signEnvelope } from '../../../shared/trust/dsse.ts';
 import { seededSigner } from '../../../sim/world/seeded-keys.ts';
-import { codeIn, HttpWorld, testOrigin } from '../../support/http-world.ts';
+import { type AnswerBody, codeIn, HttpWorld, testOrigin } from '../../support/http-world.ts';
 import { plant } from '../../support/store-nouns.ts';
 
 let world: HttpWorld;
@@ -25,7 +25,8 @@ const send = (path: string, bytes: Uint8Array | string) =>
     headers: { 'content-type': 'application/json' },
     payload: Buffer.from(bytes),
   });
-const nonce = async () => (await send('challenges', canonicalJson(address))).json().nonce as string;
+const nonce = async () =>
+  (await send('challenges', canonicalJson(address))).json<AnswerBody>().nonce;
 const signed = (kind: 'enrolment' | 'loginAssertion', payload: Json) =>
   signEnvelope(kind, utf8(canonicalJson(payload)), [key]);
 
@@ -45,11 +46,11 @@ async function login() {
 
 async function claimOf(preAuthorized: boolean): Promise<string> {
   const body = { preAuthorized };
-  return (await world.post(operator, '/fleets/plant/claims', { body })).json().claim as string;
+  return (await world.post(operator, '/fleets/plant/claims', { body })).json<AnswerBody>().claim;
 }
 
 test('given a claim, a device is pending, is accepted by a person, and only then logs in', async () => {
-  expect((await enrol(await claimOf(false))).json()).toEqual({ state: 'pending' });
+  expect((await enrol(await claimOf(false))).json<AnswerBody>()).toEqual({ state: 'pending' });
   expect(codeIn(await login())).toBe('403 device-pending');
   const url = '/fleets/plant/devices/edge-1';
   const etag = String((await world.get(operator, url)).headers['etag']);
@@ -57,7 +58,7 @@ test('given a claim, a device is pending, is accepted by a person, and only then
   const grant = await login();
   expect(grant.statusCode).toBe(200);
   expect(grant.headers['cache-control']).toBe('no-store');
-  expect(grant.json().brokerUrl).toBe('mqtt://127.0.0.1:1883');
+  expect(grant.json<AnswerBody>().brokerUrl).toBe('mqtt://127.0.0.1:1883');
 });
 
 test('given bytes that are no envelope, an unknown claim and a used one, each has its code', async () => {
@@ -72,7 +73,7 @@ test('given a decommission, the session ends, its tokens open nothing and it can
   const stop = new AbortController();
   const running = world.server.run(stop.signal);
   await enrol(await claimOf(true));
-  const grant = (await login()).json();
+  const grant = (await login()).json<AnswerBody>();
   const connecting = world.broker.transport('edge-1').connect(
     {
       clientId: address.device,
@@ -95,12 +96,12 @@ test('given a decommission, the session ends, its tokens open nothing and it can
     headers,
     body: { why: 'sold' },
   });
-  expect(done.json().state).toBe('decommissioned');
+  expect(done.json<AnswerBody>().state).toBe('decommissioned');
   expect(world.broker.isConnected(address)).toBe(false);
   const checked = await world.desks.access.check(grant.accessToken);
   expect(checked.ok ? 'ok' : checked.error.code).toBe('device-decommissioned');
   expect(codeIn(await login())).toBe('403 device-decommissioned');
-  const rows = (await world.get(operator, '/fleets/plant/audit')).json().items;
+  const rows = (await world.get(operator, '/fleets/plant/audit')).json<AnswerBody>().items;
   expect(rows.at(-1)).toMatchObject({ action: 'device-decommissioned', details: { why: 'sold' } });
 
   stop.abort();
@@ -110,7 +111,7 @@ test('given a decommission, the session ends, its tokens open nothing and it can
 
 test('given the token of a device, the admin plane has no place for it', async () => {
   await enrol(await claimOf(true));
-  const { accessToken } = (await login()).json();
+  const { accessToken } = (await login()).json<AnswerBody>();
   expect(codeIn(await world.get(accessToken, '/fleets/plant/devices'))).toBe(
     '403 role-insufficient',
   );

@@ -45,7 +45,9 @@ async function openStream(lastEventId?: number): Promise<Stream> {
 }
 
 const subjectsIn = (text: string): string[] =>
-  [...text.matchAll(/^data: (.*)$/gm)].map((match) => String(JSON.parse(match[1] ?? '').subject));
+  [...text.matchAll(/^data: (.*)$/gm)].map(
+    (match) => (JSON.parse(match[1] ?? '') as { readonly subject: string }).subject,
+  );
 
 test('given the last id seen, the stream replays what came since and goes on, for its fleet alone', async () => {
   const first = await append('a');

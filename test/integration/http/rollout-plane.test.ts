@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { codeIn, HttpWorld } from '../../support/http-world.ts';
+import { type AnswerBody, codeIn, HttpWorld } from '../../support/http-world.ts';
 import { device, digest, filetype, plant, targetPath } from '../../support/store-nouns.ts';
 
 let world: HttpWorld;
@@ -31,7 +31,7 @@ const url = '/fleets/plant/rollouts';
 const draft = async (change: object = {}) => {
   const answer = await world.post(author, url, { body: { ...request, ...change } });
   expect(answer.statusCode).toBe(201);
-  return { id: String(answer.json().rollout), etag: String(answer.headers['etag']) };
+  return { id: answer.json<AnswerBody>().rollout, etag: String(answer.headers['etag']) };
 };
 const order = async (token: string, path: string, etag: string, body: object = {}) =>
   world.post(token, `${url}/${path}`, { body, headers: { 'if-match': etag } });
@@ -48,18 +48,21 @@ test('given a bundle that is not published under that digest, no rollout is draf
 test('given a plan that does not end with everyone, the refusal points at the wave', async () => {
   const answer = await world.post(author, url, { body: { ...request, waves: [{ percent: 10 }] } });
   expect(codeIn(answer)).toBe('422 rollout-spec-invalid');
-  expect(answer.json().errors[0].pointer).toBe('/waves/0');
+  expect(answer.json<AnswerBody>().errors[0]?.pointer).toBe('/waves/0');
 });
 
 test('given two people with the same tag, only the first order counts', async () => {
   const { id, etag } = await draft();
   expect(codeIn(await world.post(author, `${url}/${id}/submit`))).toBe('428 precondition-required');
   const first = await order(author, `${id}/submit`, etag);
-  expect(first.json().status).toBe('running');
+  expect(first.json<AnswerBody>().status).toBe('running');
   expect(codeIn(await order(author, `${id}/submit`, etag))).toBe('412 precondition-failed');
   const now = String(first.headers['etag']);
   const paused = await order(author, `${id}/pause`, now, { why: 'lunch' });
-  expect(paused.json()).toMatchObject({ status: 'paused', last: { by: 'operator', why: 'lunch' } });
+  expect(paused.json<AnswerBody>()).toMatchObject({
+    status: 'paused',
+    last: { by: 'operator', why: 'lunch' },
+  });
   const wrong = await order(author, `${id}/pause`, String(paused.headers['etag']));
   expect(codeIn(wrong)).toBe('409 rollout-wrong-state');
   await order(author, `${id}/abort`, String(paused.headers['etag']), { why: 'enough' });
@@ -68,8 +71,8 @@ test('given two people with the same tag, only the first order counts', async ()
 test('given a rollout that needs approval, its author cannot give it, and a changed plan voids it', async () => {
   const { id, etag } = await draft({ approval: 'required', overrideStop: true });
   const waiting = await order(author, `${id}/submit`, etag);
-  expect(waiting.json().status).toBe('awaiting-approval');
-  const { binding } = waiting.json();
+  expect(waiting.json<AnswerBody>().status).toBe('awaiting-approval');
+  const { binding } = waiting.json<AnswerBody>();
   const tag = String(waiting.headers['etag']);
   expect(codeIn(await order(author, `${id}/approve`, tag, { binding }))).toBe(
     '403 role-insufficient',
@@ -79,22 +82,25 @@ test('given a rollout that needs approval, its author cannot give it, and a chan
     '409 approval-void',
   );
   const approved = await order(approver, `${id}/approve`, tag, { binding });
-  expect(approved.json()).toMatchObject({ status: 'running', last: { by: 'approver' } });
+  expect(approved.json<AnswerBody>()).toMatchObject({
+    status: 'running',
+    last: { by: 'approver' },
+  });
   await order(approver, `${id}/abort`, String(approved.headers['etag']));
 });
 
 test('given an approver who drafted it, approving their own rollout is refused', async () => {
   const body = { ...request, approval: 'required', overrideStop: true };
   const drafted = await world.post(approver, url, { body });
-  const id = String(drafted.json().rollout);
+  const id = drafted.json<AnswerBody>().rollout;
   const waiting = await order(approver, `${id}/submit`, String(drafted.headers['etag']));
-  const { binding } = waiting.json();
+  const { binding } = waiting.json<AnswerBody>();
   const own = await order(approver, `${id}/approve`, String(waiting.headers['etag']), { binding });
   expect(codeIn(own)).toBe('403 approval-own-rollout');
   const denied = await order(approver, `${id}/deny`, String(waiting.headers['etag']), {
     why: 'no',
   });
-  expect(denied.json().status).toBe('draft');
+  expect(denied.json<AnswerBody>().status).toBe('draft');
 });
 
 test('given a running rollout, explaining it or a device tells why and changes nothing', async () => {
@@ -102,19 +108,19 @@ test('given a running rollout, explaining it or a device tells why and changes n
   await order(author, `${id}/submit`, etag);
   await world.server.rollouts.turn(plant);
   const before = await tagOf(id);
-  const why = (await world.get(author, `${url}/${id}/explanation`)).json();
+  const offered = (await world.get(author, `${url}/${id}`)).json<AnswerBody>().devices;
+  const why = (await world.get(author, `${url}/${id}/explanation`)).json<AnswerBody>();
   expect(why.sentence).toContain(`${id} is running wave 1 offering`);
   expect(why.because.length).toBeGreaterThan(0);
   expect(await tagOf(id)).toBe(before);
-  const offered = (await world.get(author, `${url}/${id}`)).json().devices;
   await world.get(author, `${url}/${id}/explanation`);
-  expect((await world.get(author, `${url}/${id}`)).json().devices).toEqual(offered);
+  expect((await world.get(author, `${url}/${id}`)).json<AnswerBody>().devices).toEqual(offered);
   const explained = await Promise.all(
     Array.from({ length: 20 }, (_, n) =>
       world.get(author, `/fleets/plant/devices/edge-${n + 10}/explanation?rollout=${id}`),
     ),
   );
-  const sentences = explained.map((answer) => String(answer.json().apps[0].sentence));
+  const sentences = explained.map((answer) => String(answer.json<AnswerBody>().apps[0]?.sentence));
   expect(sentences.filter((sentence) => sentence.includes('waits'))).not.toHaveLength(0);
   const other = `/fleets/plant/devices/edge-10/explanation?rollout=rol-${'0'.repeat(16)}`;
   expect(codeIn(await world.get(author, other))).toBe('404 not-found');
@@ -122,15 +128,19 @@ test('given a running rollout, explaining it or a device tells why and changes n
 });
 
 test('given several rollouts, the list pages newest first and the events tell who did what', async () => {
-  const first = (await world.get(author, `${url}?limit=2`)).json();
+  const first = (await world.get(author, `${url}?limit=2`)).json<AnswerBody>();
   expect(first.items).toHaveLength(2);
-  const rest = (await world.get(author, `${url}?limit=2&cursor=${first.nextCursor}`)).json();
-  const ids = [...first.items, ...rest.items].map((item: { rollout: string }) => item.rollout);
+  const rest = (
+    await world.get(author, `${url}?limit=2&cursor=${first.nextCursor}`)
+  ).json<AnswerBody>();
+  const ids = [...first.items, ...rest.items].map((item) => item.rollout);
   expect(new Set(ids).size).toBe(ids.length);
   expect(codeIn(await world.get(author, `${url}?status=draft&cursor=${first.nextCursor}`))).toBe(
     '400 cursor-invalid',
   );
-  const aborted = (await world.get(author, `${url}?status=aborted`)).json().items[0];
-  const events = (await world.get(author, `${url}/${aborted.rollout}/events`)).json();
-  expect(events.items.map((event: { kind: string }) => event.kind)).toContain('aborting');
+  const aborted = (await world.get(author, `${url}?status=aborted`)).json<AnswerBody>().items[0];
+  const events = (
+    await world.get(author, `${url}/${aborted?.rollout ?? 'none'}/events`)
+  ).json<AnswerBody>();
+  expect(events.items.map((event) => event.kind)).toContain('aborting');
 });

@@ -1,0 +1,288 @@
+import { type Static, Type } from 'typebox';
+import { createValidator } from '../shared/codec/validator.ts';
+import { limits } from '../shared/contracts/limits.ts';
+import { AppNameSchema, CounterSchema, oneOf } from '../shared/contracts/names.ts';
+import { err, ok, type Result } from '../shared/core/result.ts';
+
+const closed = { additionalProperties: false } as const;
+const Path = Type.String({ minLength: 1, maxLength: 4096 });
+const Labels = Type.Optional(oneOf(['none', 'extension']));
+const Topic = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^+#\\u0000]+$' });
+
+const InputSchema = Type.Union([
+  Type.Object(
+    {
+      kind: Type.Literal('folder'),
+      app: AppNameSchema,
+      folder: Path,
+      /** Where answers are written; beside the inputs when absent. */
+      answers: Type.Optional(Path),
+      labels: Labels,
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal('replay'),
+      app: AppNameSchema,
+      paths: Type.Optional(Type.Array(Path, { maxItems: 256 })),
+      /** A text file with one path per line. */
+      list: Type.Optional(Path),
+      perSecond: Type.Number({ exclusiveMinimum: 0, maximum: limits.replayPerSecondMax }),
+      labels: Labels,
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      kind: Type.Literal('topic'),
+      app: AppNameSchema,
+      /** A broker on the device's own network, not the fleet's. */
+      url: Type.String({ pattern: '^(mqtts?://|unix:/)', maxLength: 255 }),
+      topic: Topic,
+      answerTopic: Topic,
+      username: Type.Optional(Type.String({ maxLength: 256 })),
+      passwordFile: Type.Optional(Path),
+    },
+    closed,
+  ),
+]);
+export type InputConfig = Static<typeof InputSchema>;
+
+/** The agent's configuration as a person writes it; everything may be left out. */
+export const AgentConfigSchema = Type.Object(
+  {
+    server: Type.Optional(
+      Type.Object(
+        {
+          /** The broker as this device reaches it; otherwise what the login says, on the server's own host. */
+          brokerUrl: Type.Optional(Type.String({ pattern: '^(mqtts?://|unix:/)', maxLength: 255 })),
+          insecurePlaintext: Type.Optional(Type.Boolean()),
+        },
+        closed,
+      ),
+    ),
+    /** IANA name of the device's time zone, for maintenance windows; the system's when absent. */
+    zone: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    windowMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 86_400_000 })),
+    logLevel: Type.Optional(oneOf(['info', 'warn', 'error', 'silent'])),
+    /** Where committed models run; `process` isolates them at the price of memory. */
+    isolation: Type.Optional(oneOf(['worker', 'process'])),
+    /** The owner's ceiling: no bundle and no message raises it. */
+    policy: Type.Optional(
+      Type.Object(
+        {
+          memoryBytesMax: Type.Optional(CounterSchema),
+          monthlyBytesMax: Type.Optional(CounterSchema),
+          threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+          inputsMayLeave: Type.Optional(Type.Boolean()),
+        },
+        closed,
+      ),
+    ),
+    inputs: Type.Optional(Type.Array(InputSchema, { maxItems: limits.inputSourcesMax })),
+    /** The front door: Open Inference Protocol V2. Without `listen` it stays closed. */
+    serving: Type.Optional(
+      Type.Object(
+        {
+          listen: Type.Optional(Type.String({ pattern: '^.+:[0-9]{1,5}$', maxLength: 270 })),
+          /** File with the bearer token in its first line. */
+          tokenFile: Type.Optional(Path),
+          certFile: Type.Optional(Path),
+          keyFile: Type.Optional(Path),
+          /** Further names that requests may ask for. */
+          hosts: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 32 }),
+          ),
+          /** Reported as the fact `cloud`: this agent serves others. */
+          cloud: Type.Optional(Type.Boolean()),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+type WrittenConfig = Static<typeof AgentConfigSchema>;
+
+export interface AgentConfig {
+  readonly server: { readonly brokerUrl: string | undefined; readonly insecurePlaintext: boolean };
+  readonly zone: string | undefined;
+  readonly windowMs: number;
+  readonly logLevel: 'info' | 'warn' | 'error' | 'silent';
+  readonly isolation: 'worker' | 'process';
+  readonly policy: {
+    /** Half of the machine's memory when absent. */
+    readonly memoryBytesMax: number | undefined;
+    readonly monthlyBytesMax: number | undefined;
+    readonly threads: number | undefined;
+    readonly inputsMayLeave: boolean;
+  };
+  readonly inputs: readonly InputConfig[];
+  readonly serving: {
+    readonly listen: { readonly host: string; readonly port: number } | undefined;
+    readonly tokenFile: string | undefined;
+    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+    readonly hosts: readonly string[];
+    readonly cloud: boolean;
+  };
+}
+
+export interface ConfigFailure {
+  readonly code: 'config-invalid';
+  /** Where: `file`, an environment variable or a flag, and the place in it. */
+  readonly message: string;
+}
+
+/** The layers, the later over the earlier. Values of the last two are text. */
+export interface ConfigLayers {
+  /** What the file holds, parsed; `undefined` without a file. */
+  readonly file: unknown;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `policy.threads=2`, from `--set`. */
+  readonly settings: readonly string[];
+}
+
+const validate = createValidator(AgentConfigSchema);
+const prefix = 'SKEIN_AGENT_';
+/** Variables of the command line itself, read elsewhere. */
+const foreign = new Set(['SKEIN_AGENT_STATE', 'SKEIN_AGENT_CONFIG']);
+
+/** Every single value that the environment and `--set` may give, with the type its text is read as. */
+const settable = new Map<string, 'text' | 'number' | 'flag'>([
+  ['server.brokerUrl', 'text'],
+  ['server.insecurePlaintext', 'flag'],
+  ['zone', 'text'],
+  ['windowMs', 'number'],
+  ['logLevel', 'text'],
+  ['isolation', 'text'],
+  ['policy.memoryBytesMax', 'number'],
+  ['policy.monthlyBytesMax', 'number'],
+  ['policy.threads', 'number'],
+  ['policy.inputsMayLeave', 'flag'],
+  ['serving.listen', 'text'],
+  ['serving.tokenFile', 'text'],
+  ['serving.certFile', 'text'],
+  ['serving.keyFile', 'text'],
+  ['serving.cloud', 'flag'],
+]);
+
+/** `policy.memoryBytesMax` is `SKEIN_AGENT_POLICY_MEMORY_BYTES_MAX`. */
+const variableOf = (key: string): string =>
+  prefix +
+  key
+    .replace(/[A-Z]/g, (letter) => `_${letter}`)
+    .replace('.', '_')
+    .toUpperCase();
+
+/** File below environment below `--set`; parsed once and frozen. An unknown key anywhere is an error. */
+export function parseAgentConfig(layers: ConfigLayers): Result<AgentConfig, ConfigFailure> {
+  const written = validate(layers.file ?? {});
+  if (!written.ok) return invalid(`file ${written.error.pointer} ${written.error.message}`);
+  const merged = structuredClone(written.value) as Record<string, unknown>;
+  const variables = new Map([...settable.keys()].map((key) => [variableOf(key), key]));
+  for (const [name, text] of Object.entries(layers.environment)) {
+    if (!name.startsWith(prefix) || foreign.has(name) || text === undefined) continue;
+    const failure = put(merged, variables.get(name), { from: name, text });
+    if (failure !== undefined) return invalid(failure);
+  }
+  for (const setting of layers.settings) {
+    const at = setting.indexOf('=');
+    const key = at < 0 ? setting : setting.slice(0, at);
+    const known = settable.has(key) ? key : undefined;
+    const text = at < 0 ? '' : setting.slice(at + 1);
+    const failure = put(merged, known, { from: `--set ${key}`, text });
+    if (failure !== undefined) return invalid(failure);
+  }
+  const whole = validate(merged);
+  if (!whole.ok) return invalid(`${whole.error.pointer} ${whole.error.message}`);
+  return complete(whole.value);
+}
+
+function put(
+  config: Record<string, unknown>,
+  key: string | undefined,
+  given: { readonly from: string; readonly text: string },
+): string | undefined {
+  const { from, text } = given;
+  const kind = key === undefined ? undefined : settable.get(key);
+  if (key === undefined || kind === undefined) return `${from} is no setting of the agent`;
+  const value = valueOf(kind, text);
+  if (value === undefined) return `${from} is no ${kind}`;
+  const [first = '', second] = key.split('.');
+  if (second === undefined) config[first] = value;
+  else config[first] = { ...(config[first] as object | undefined), [second]: value };
+  return undefined;
+}
+
+function valueOf(kind: 'text' | 'number' | 'flag', text: string): unknown {
+  if (kind === 'text') return text === '' ? undefined : text;
+  if (kind === 'number') return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+  return text === 'true' ? true : text === 'false' ? false : undefined;
+}
+
+function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
+  const { server = {}, policy = {}, serving = {}, inputs = [] } = written;
+  const { certFile, keyFile } = serving;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    return invalid('/serving certFile and keyFile come together');
+  }
+  const replay = inputs.findIndex(
+    (input) => input.kind === 'replay' && input.paths === undefined && input.list === undefined,
+  );
+  if (replay >= 0) return invalid(`/inputs/${replay} needs paths or list`);
+  const listen = serving.listen === undefined ? undefined : addressOf(serving.listen);
+  if (listen !== undefined && listen.port > 65_535) return invalid('/serving/listen has no port');
+  return ok(
+    deepFreeze({
+      server: {
+        brokerUrl: server.brokerUrl,
+        insecurePlaintext: server.insecurePlaintext ?? false,
+      },
+      zone: written.zone,
+      windowMs: written.windowMs ?? 60_000,
+      logLevel: written.logLevel ?? 'info',
+      isolation: written.isolation ?? 'worker',
+      policy: {
+        memoryBytesMax: policy.memoryBytesMax,
+        monthlyBytesMax: policy.monthlyBytesMax,
+        threads: policy.threads,
+        inputsMayLeave: policy.inputsMayLeave ?? false,
+      },
+      inputs,
+      serving: {
+        listen,
+        tokenFile: serving.tokenFile,
+        tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+        hosts: serving.hosts ?? [],
+        cloud: serving.cloud ?? false,
+      },
+    }),
+  );
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+function addressOf(text: string): { readonly host: string; readonly port: number } {
+  const at = text.lastIndexOf(':');
+  return {
+    host: text.slice(0, at).replace(/^\[|\]$/g, ''),
+    port: Number(text.slice(at + 1)),
+  };
+}
+
+/** As `--print-config` shows it: the login that an address may carry is taken out. Other secrets lie in files. */
+export function printAgentConfig(config: AgentConfig): string {
+  const redacted = (_key: string, value: unknown): unknown =>
+    typeof value === 'string' ? value.replace(/^([a-z]+:\/\/)[^@/]*@/, '$1[secret]@') : value;
+  return `${JSON.stringify(config, redacted, 2)}\n`;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value) as unknown[]) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}
+
+const invalid = (message: string): Result<never, ConfigFailure> =>
+  err({ code: 'config-invalid', message: message.trim() });
