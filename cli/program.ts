@@ -13,6 +13,31 @@ interface Noun {
 
 const nouns: readonly Noun[] = [
   {
+    name: 'agent',
+    summary: 'the device agent: enrol, run, status',
+    load: async () => (await import('./agent/command.ts')).registerAgent,
+  },
+  {
+    name: 'serve',
+    summary: 'serve inference (Open Inference Protocol V2) as an enrolled device',
+    load: async () => (await import('./serve/command.ts')).registerServe,
+  },
+  {
+    name: 'demo',
+    summary: 'the whole journey on this machine, with real devices and bad releases',
+    load: async () => (await import('./demo/command.ts')).registerDemo,
+  },
+  {
+    name: 'bundle',
+    summary: 'bundles: build, sign, publish, verify, inspect, pull',
+    load: async () => (await import('./bundle/command.ts')).registerBundle,
+  },
+  {
+    name: 'init',
+    summary: 'make all keys and a first repository for a trial (--demo)',
+    load: async () => (await import('./init/command.ts')).registerInit,
+  },
+  {
     name: 'keys',
     summary: 'offline keys: create, propose, sign, publish, rotate, revoke',
     load: async () => (await import('./keys/command.ts')).registerKeys,
@@ -21,6 +46,46 @@ const nouns: readonly Noun[] = [
     name: 'tuf',
     summary: 'update and download from any TUF repository (init, refresh, download)',
     load: async () => (await import('./tuf/command.ts')).registerTuf,
+  },
+  {
+    name: 'server',
+    summary: 'run the fleet server; init makes its keys',
+    load: async () => (await import('./server/command.ts')).registerServer,
+  },
+  {
+    name: 'fleet',
+    summary: 'the fleets of a server: list, create',
+    load: async () => (await import('./fleet/command.ts')).registerFleet,
+  },
+  {
+    name: 'claim',
+    summary: 'permissions to enrol: create, list, revoke',
+    load: async () => (await import('./claim/command.ts')).registerClaim,
+  },
+  {
+    name: 'device',
+    summary: 'devices: list, get, explain, tag, accept, reject, decommission',
+    load: async () => (await import('./device/command.ts')).registerDevice,
+  },
+  {
+    name: 'rollout',
+    summary: 'rollouts: create, submit, approve, watch, wait, explain, abort',
+    load: async () => (await import('./rollout/command.ts')).registerRollout,
+  },
+  {
+    name: 'token',
+    summary: 'API tokens: create, list, revoke, whoami',
+    load: async () => (await import('./token/command.ts')).registerToken,
+  },
+  {
+    name: 'audit',
+    summary: 'who did what: list, verify',
+    load: async () => (await import('./audit/command.ts')).registerAudit,
+  },
+  {
+    name: 'event',
+    summary: 'what happens: list, watch',
+    load: async () => (await import('./event/command.ts')).registerEvent,
   },
 ];
 

@@ -12,6 +12,9 @@ export interface OnnxSession {
   close(): Promise<void>;
 }
 
+/** Runtime and version that evidence was measured with. */
+export const runtimeName = `onnxruntime ${ort.env.versions.common}`;
+
 export async function openOnnxSession(options: {
   readonly graph: Uint8Array;
   /** External data by location. */

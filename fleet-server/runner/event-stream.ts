@@ -16,7 +16,8 @@ export interface Followed {
 }
 
 /**
- * Follows a fleet's events from the store itself, so a follower that comes back after any restart misses nothing that is
+ * Follows a fleet's events from the store itself, so a follower that comes back after any restart misses nothing
+ * that is
  * still kept. Its memory is one number.
  */
 export class EventStream {

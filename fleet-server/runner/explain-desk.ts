@@ -35,7 +35,8 @@ export interface AppExplanation extends Explanation {
 }
 
 /**
- * Why: the very decisions that act, asked again without acting. A device's decision needs reading only; a rollout's next
+ * Why: the very decisions that act, asked again without acting. A device's decision needs reading only; a
+ * rollout's next
  * step is taken and taken back, because what it would offer is part of what it decides by.
  */
 export class ExplainDesk {

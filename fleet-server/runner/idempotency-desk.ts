@@ -69,7 +69,7 @@ export class IdempotencyDesk {
     try {
       const known = await this.#store.read((view) => view.idempotency.find(scope));
       const isFresh =
-        known !== null && known.createdAtMs > this.#clock.nowMs() - limits.idempotencyLifeMs;
+        known !== null && known.createdAtMs >= this.#clock.nowMs() - limits.idempotencyLifeMs;
       return isFresh ? known : null;
     } catch (error) {
       this.#running.delete(name);

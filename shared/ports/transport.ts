@@ -15,6 +15,8 @@ export interface TransportConnect {
   readonly will: { readonly topic: string; readonly bytes: Uint8Array };
   readonly subscribe: readonly string[];
   readonly keepaliveMs: number;
+  /** Where the login says the broker is; an adapter that was built for one address ignores it. */
+  readonly url?: string;
 }
 
 export interface TransportListener {

@@ -71,7 +71,7 @@ const entry = (world: SmokeFleet, place: number, path?: string) => {
 };
 
 const outcomeOf = (world: SmokeFleet) =>
-  world.devices.get(device)?.agent.state.apps.get(smokeApp)?.outcome;
+  world.devices.get(device)?.agent?.state.apps.get(smokeApp)?.outcome;
 
 describe('a device under a stolen server', () => {
   it('refuses a program that offline keys never signed, and says why', async () => {
@@ -94,14 +94,14 @@ describe('a device under a stolen server', () => {
 
   it('takes no order from another key, for another device, of another epoch or of an older generation', async () => {
     const world = await provenFleet('foreign');
-    const before = world.devices.get(device)?.agent.state;
+    const before = world.devices.get(device)?.agent?.state;
     const apps = [entry(world, 1)];
     await forge(world, { apps }, seededSigner('somebody else'));
     await forge(world, { apps, device: 'edge-1' as DeviceId });
     await forge(world, { apps, deviceKey: 'f'.repeat(64) });
     await forge(world, { apps, epoch: 'f'.repeat(32) as never });
     await forge(world, { apps, generation: 0 });
-    const after = world.devices.get(device)?.agent.state;
+    const after = world.devices.get(device)?.agent?.state;
     expect(after?.seen).toEqual(before?.seen);
     expect(after?.refusals).toEqual([]);
     // Nothing of it was ever tried, not even for the moment before a newer order came.

@@ -31,7 +31,10 @@ export function seesFleet(principal: Principal, fleet: string): boolean {
   return seesAllFleets(principal) || principal.fleets.some((own) => own === fleet);
 }
 
-/** Whether `fleets`, with empty meaning all, lies within what the principal sees: nobody hands out more than they have. */
+/**
+ * Whether `fleets`, with empty meaning all, lies within what the principal sees: nobody hands out more than they
+ * have.
+ */
 export const coversFleets = (principal: PersonPrincipal, fleets: readonly FleetId[]): boolean =>
   seesAllFleets(principal) ||
   (fleets.length > 0 && fleets.every((fleet) => principal.fleets.includes(fleet)));

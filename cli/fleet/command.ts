@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { FleetView } from '../../shared/contracts/api/fleet.ts';
+import { inSession, withSession } from '../api/api-session.ts';
+import { instant, table } from '../api/printer.ts';
+
+/** `skein fleet`: the fleets of a server. */
+export function registerFleet(program: Command): void {
+  const fleet = withSession(program.command('fleet').description('the fleets of a server'));
+  const list = fleet.command('list').description('fleets that your token may see');
+  list.action(() =>
+    inSession(list, async ({ client, print }) => {
+      const { body } = await client.ask<{ readonly items: readonly FleetView[] }>('/fleets');
+      print.answer(body, ({ items }) =>
+        table(
+          ['FLEET', 'TITLE', 'CREATED'],
+          items.map((item) => [item.fleet, item.title, instant(item.createdAtMs)]),
+        ),
+      );
+    }),
+  );
+  const create = fleet.command('create <name>').description('make a fleet');
+  create
+    .option('--title <text>', 'what people call it', '')
+    .action((name: string, { title }: { readonly title: string }) =>
+      inSession(create, async ({ client, print }) => {
+        const body = { fleet: name, title };
+        const made = await client.ask<FleetView>('/fleets', { method: 'POST', body });
+        print.answer(made.body, (view) => `fleet ${view.fleet} made`);
+      }),
+    );
+}

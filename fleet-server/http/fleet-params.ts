@@ -1,0 +1,24 @@
+import { Type } from 'typebox';
+import {
+  DeviceIdSchema,
+  FleetIdSchema,
+  Hex32Schema,
+  RolloutIdSchema,
+} from '../../shared/contracts/names.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/** Path parameters; the fleet comes first in every path of the admin plane. */
+export const FleetParams = Type.Object({ fleet: FleetIdSchema }, closed);
+export const DeviceParams = Type.Object({ fleet: FleetIdSchema, device: DeviceIdSchema }, closed);
+export const RolloutParams = Type.Object(
+  { fleet: FleetIdSchema, rollout: RolloutIdSchema },
+  closed,
+);
+export const ClaimParams = Type.Object({ fleet: FleetIdSchema, claimHash: Hex32Schema }, closed);
+
+/** Documents `If-Match`; the route itself answers 428 when it is missing. */
+export const IfMatchHeaders = Type.Object(
+  { 'if-match': Type.Optional(Type.String({ maxLength: 128 })) },
+  { additionalProperties: true },
+);
