@@ -19,6 +19,8 @@ import { ByteBudget } from './byte-budget.ts';
 import { ContentStore } from './content-store.ts';
 import { DeviceSession } from './device-session.ts';
 import { DeviceUplink } from './device-uplink.ts';
+import { CandidateGate } from './federation/candidate-gate.ts';
+import { TrainingStore } from './federation/training-store.ts';
 import { type Blame, InferenceDesk } from './inference-desk.ts';
 import { Installer } from './installer.ts';
 import { type HostedModel, ModelHost, type TimedAnswer } from './model-host.ts';
@@ -104,8 +106,11 @@ export class DeviceAgent {
     const catalogue = new TrustedCatalogue({ disk, fetcher, pinnedRoot });
     const download = { disk, fetcher, clock, random, budget };
     const bearer = (): string | undefined => sessions.bearer;
+    const { fleet } = address;
+    const blobs = new TrainingStore({ content, download, bearer });
+    const candidates = new CandidateGate({ catalogue, blobs, fleet });
     const installer = new Installer({
-      ...{ catalogue, content, slots, download, bearer, agentVersion },
+      ...{ catalogue, content, slots, download, bearer, candidates, agentVersion },
       facts: () => facts,
       fleet: address.fleet,
     });

@@ -10,6 +10,7 @@ import type { SlotFile } from '../core/store/slot-index.ts';
 import type { Target } from '../core/update/slot.ts';
 import { type BlobFailure, type DownloadWorld, downloadBlob } from './blob-download.ts';
 import type { ContentStore } from './content-store.ts';
+import type { CandidateGate } from './federation/candidate-gate.ts';
 import type { SlotStore } from './slot-store.ts';
 import type { CatalogueFailure, SignedTarget, TrustedCatalogue } from './trusted-catalogue.ts';
 
@@ -20,6 +21,7 @@ export interface InstallerOptions {
   readonly download: DownloadWorld;
   /** Bearer for `/v2`, when a session has one. */
   readonly bearer: () => string | undefined;
+  readonly candidates: Pick<CandidateGate, 'check'>;
   readonly facts: () => Facts;
   readonly fleet: string;
   readonly agentVersion: string;
@@ -81,7 +83,20 @@ export class Installer {
       variant.tensors.map(({ location, digest }) => [location, sizes.get(digest) ?? 0]),
     );
     const guarded = guardOnnx(graph.value, { blobs });
-    return guarded.ok ? bundle : final(guarded.error.code, guarded.error.message);
+    if (!guarded.ok) return final(guarded.error.code, guarded.error.message);
+    return target.path.startsWith('federated/')
+      ? this.#checkCandidate(target.digest, bundle.value)
+      : bundle;
+  }
+
+  /** The delegated key may change nothing but what an offline-signed parent allows. */
+  async #checkCandidate(
+    digest: Digest,
+    bundle: InstalledBundle,
+  ): Promise<Result<InstalledBundle, InstallFailure>> {
+    const { manifest, config } = bundle;
+    const checked = await this.#options.candidates.check({ digest, manifest, config });
+    return checked.ok ? ok(bundle) : final(checked.error.code, checked.error.message);
   }
 
   async stage(target: Target): Promise<Result<void, InstallFailure>> {

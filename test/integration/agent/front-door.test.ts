@@ -169,7 +169,7 @@ describe('the front door', () => {
     ['an unknown route', '/v2/repository/index', x(), {}, 404, 'route-unknown'],
   ] as const)(
     'given %s, answers one error text with the right status',
-    async (_name, path, body, headers, status, code) => {
+    async (...[, path, body, headers, status, code]) => {
       const answer = await ask(path, { body, headers });
       expect(answer.status).toBe(status);
       const { error, ...others } = JSON.parse(answer.body.toString()) as { error: string };

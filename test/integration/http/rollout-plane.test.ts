@@ -144,3 +144,20 @@ test('given several rollouts, the list pages newest first and the events tell wh
   ).json<AnswerBody>();
   expect(events.items.map((event) => event.kind)).toContain('aborting');
 });
+
+test('given a device that the next look would offer to, explaining the rollout does not offer', async () => {
+  const plan = { overrideStop: true, membership: 'dynamic', waves: [{ percent: 100 }] };
+  const { id, etag } = await draft({ ...plan, holdback: { count: 0 } });
+  await order(author, `${id}/submit`, etag);
+  await world.server.rollouts.turn(plant);
+  const countOf = async () =>
+    (await world.get(author, `${url}/${id}`))
+      .json<{ devices: { count: number }[] }>()
+      .devices.reduce((sum, { count }) => sum + count, 0);
+  const before = await countOf();
+  await world.store.transaction((tx) => tx.devices.insert(device('late-1', { cell: 7 })));
+  await world.get(author, `${url}/${id}/explanation`);
+  expect(await countOf()).toBe(before);
+  await world.server.rollouts.turn(plant);
+  expect(await countOf()).toBe(before + 1);
+});

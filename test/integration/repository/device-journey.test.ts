@@ -1,13 +1,15 @@
 import { beforeEach, expect, test } from 'vitest';
 import { ByteBudget } from '../../../agent/runner/byte-budget.ts';
 import { ContentStore } from '../../../agent/runner/content-store.ts';
+import { CandidateGate } from '../../../agent/runner/federation/candidate-gate.ts';
+import { TrainingStore } from '../../../agent/runner/federation/training-store.ts';
 import { Installer } from '../../../agent/runner/installer.ts';
 import { SlotStore } from '../../../agent/runner/slot-store.ts';
 import { TrustedCatalogue } from '../../../agent/runner/trusted-catalogue.ts';
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
 import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
 import { systemClock } from '../../../shared/adapters/clock/system-clock.ts';
-import type { AppName, TargetPath } from '../../../shared/core/ids.ts';
+import type { AppName, FleetId, TargetPath } from '../../../shared/core/ids.ts';
 import { MemoryDisk } from '../../../sim/world/memory-disk.ts';
 import { SimFetcher } from '../../../sim/world/sim-fetcher.ts';
 import { SimRandom } from '../../../sim/world/sim-random.ts';
@@ -47,10 +49,13 @@ async function openDevice() {
   });
   const catalogue = new TrustedCatalogue({ disk, fetcher, pinnedRoot: world.firstRoot });
   const content = new ContentStore(disk);
+  const download = { disk, fetcher, clock, random, budget };
+  const bearer = () => tokens.plant;
+  const blobs = new TrainingStore({ content, download, bearer });
   const installer = new Installer({
     ...{ catalogue, content, slots: new SlotStore(disk, content), agentVersion: '1.0.0' },
-    download: { disk, fetcher, clock, random, budget },
-    bearer: () => tokens.plant,
+    ...{ download, bearer },
+    candidates: new CandidateGate({ catalogue, blobs, fleet: 'plant' as FleetId }),
     facts: () => ({ providers: 'cpu' }),
     fleet: 'plant',
   });
