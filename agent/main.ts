@@ -1,6 +1,7 @@
 import { systemClock as clock } from '../shared/adapters/clock/system-clock.ts';
 import { HttpFetcher } from '../shared/adapters/http/http-fetcher.ts';
 import { createPinoLog } from '../shared/adapters/log/pino-log.ts';
+import { PromMetrics } from '../shared/adapters/metrics/prom-metrics.ts';
 import { cryptoRandom as random } from '../shared/adapters/random/crypto-random.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { hexOf } from '../shared/core/bytes.ts';
@@ -60,7 +61,10 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
   });
   const { fleet, device, audience } = enrolment.server;
   const agent = await DeviceAgent.open(
-    { clock, random, disk, runtime, log, ...openWires(config, enrolment) },
+    {
+      ...{ clock, random, disk, runtime, log, metrics: new PromMetrics() },
+      ...openWires(config, enrolment),
+    },
     {
       address: { fleet, device },
       ...{ deviceKey, audience, agentVersion, builtAtMs, facts },

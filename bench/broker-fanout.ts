@@ -14,7 +14,8 @@ import { printFigure, quantile } from './figure.ts';
 
 /**
  * The broker's part of P2: one message of 2 KB to each of N connected devices, from the first publish to the last byte
- * received, against a bare aedes that publishes the same to the same sockets. Both run in turns; the median pair counts.
+ * received, against a bare aedes that publishes the same to the same sockets. Both run in turns;
+ * the median pair counts.
  * `node dist/bench/broker-fanout.js [N]`; both ends of every socket are in this process.
  */
 const devices = Number(process.argv[2] ?? 1000);

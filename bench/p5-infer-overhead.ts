@@ -6,8 +6,10 @@ import { denseModel } from './dense-model.ts';
 import { printFigure, quantile } from './figure.ts';
 
 /**
- * P5: a run through the runtime port (worker, validation, queue, deadline) over a bare `session.run` on the same thread.
- * Both run on one native thread, so that no difference in spinning is measured. Blocks alternate: both see the same noise.
+ * P5: a run through the runtime port (worker, validation, queue, deadline) over a bare
+ * `session.run` on the same thread.
+ * Both run on one native thread, so that no difference in spinning is measured. Blocks alternate:
+ * both see the same noise.
  */
 interface Case {
   readonly label: string;

@@ -4,7 +4,8 @@ import { limits } from '../../shared/contracts/limits.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 
 /**
- * Reads a configuration file: JSON by its name, otherwise YAML 1.2, of which JSON is a part. Doubled keys are refused in
+ * Reads a configuration file: JSON by its name, otherwise YAML 1.2, of which JSON is a part.
+ * Doubled keys are refused in
  * both. Throws `config-invalid`.
  */
 export async function readConfigFile(path: string): Promise<unknown> {

@@ -13,7 +13,10 @@ export interface GrantedTransportOptions {
 
 const loopback = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 
-/** Dials the broker that the login names, within what the enrolment allows. Throws `plaintext-refused`, `connect-failed`. */
+/**
+ * Dials the broker that the login names, within what the enrolment allows. Throws
+ * `plaintext-refused`, `connect-failed`.
+ */
 export function createGrantedTransport(options: GrantedTransportOptions): Transport {
   return {
     connect: async (connect, listener) => {

@@ -10,7 +10,8 @@ export interface EndOfProcess {
 const nameless: readonly string[] = ['crash', 'killed', 'heartbeat-missed'];
 
 /**
- * Whether every session gets a process of its own in this boot. A native fault in a worker takes the whole agent down and
+ * Whether every session gets a process of its own in this boot. A native fault in a worker takes
+ * the whole agent down and
  * names nobody; in processes the guilty model loses only its own host, is counted, and is judged.
  */
 export function decideIsolation(

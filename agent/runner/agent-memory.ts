@@ -12,7 +12,8 @@ const bytesMax = 4096;
 const decode = createDecoder(AgentMemorySchema, bytesMax);
 
 /**
- * Small facts that outlive a boot, in one file that is replaced whole. A torn or foreign file reads as empty: nothing in
+ * Small facts that outlive a boot, in one file that is replaced whole. A torn or foreign file reads
+ * as empty: nothing in
  * here is needed to keep a model running.
  */
 export class AgentMemory {

@@ -6,6 +6,7 @@ import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 import type { Fetcher } from '../../shared/ports/fetcher.ts';
 import type { InferenceRuntime } from '../../shared/ports/inference-runtime.ts';
 import type { Log } from '../../shared/ports/log.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import type { Signer } from '../../shared/ports/signer.ts';
 import type { Transport } from '../../shared/ports/transport.ts';
@@ -40,6 +41,7 @@ export interface DeviceAgentPorts {
   readonly transport: Transport;
   readonly runtime: InferenceRuntime;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface DeviceAgentOptions {
@@ -92,7 +94,7 @@ export class DeviceAgent {
 
   /** Reads what the disk remembers; nothing runs before `run`. */
   static async open(ports: DeviceAgentPorts, options: DeviceAgentOptions): Promise<DeviceAgent> {
-    const { clock, random, disk, fetcher, transport, runtime, log } = ports;
+    const { clock, random, disk, fetcher, transport, runtime, log, metrics } = ports;
     const { address, deviceKey, boot, audience, claim, agentVersion, facts, zone } = options;
     const memory = await AgentMemory.open(disk, options.builtAtMs);
     const outbox = await OutboxWriter.open({ disk, path: 'state/outbox.journal', random, log });
@@ -125,7 +127,7 @@ export class DeviceAgent {
       threads,
     });
     const inference: InferenceDesk = new InferenceDesk({
-      ...{ clock, models, outbox, windowMs, memoryBytesMax, askToBeKilled },
+      ...{ clock, metrics, models, outbox, windowMs, memoryBytesMax, askToBeKilled },
       updates: () => updates,
       wentBack: (app, revertMs) => reporter.wentBack(app, revertMs),
     });

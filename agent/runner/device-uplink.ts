@@ -45,7 +45,8 @@ export class DeviceUplink {
   }
 
   /**
-   * Connects, says `online` and hands the outbox over. `closed` is called once when the session ends by itself. Throws what
+   * Connects, says `online` and hands the outbox over. `closed` is called once when the session
+   * ends by itself. Throws what
    * `Transport.connect` throws.
    */
   async open(grant: SessionGrant, closed: (reason: string) => void): Promise<OpenUplink> {

@@ -2,6 +2,7 @@ import { limits } from '../../shared/contracts/limits.ts';
 import type { AppName, Digest } from '../../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import { decideGuard } from '../core/guard/decide-guard.ts';
 import { RecentOutcomes } from '../core/guard/recent-outcomes.ts';
 import type { InferenceInput } from '../core/inference/prepare-input.ts';
@@ -25,6 +26,7 @@ export interface Blame {
 
 export interface InferenceDeskOptions {
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly models: ModelHost;
   readonly outbox: OutboxWriter;
   readonly updates: () => UpdateRunner;
@@ -100,6 +102,7 @@ export class InferenceDesk {
         watch: watched.watch,
         answer: { ...answer, isCorrect },
       });
+      this.#options.metrics.observe('skein_inference_seconds', answer.latencyMs / 1_000);
       watched.recent.addAnswer(answer.latencyMs, answer.confidence);
       await this.#answered(app, watched);
       return answer;

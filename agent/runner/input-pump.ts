@@ -23,7 +23,10 @@ export class InputPump {
     this.#options = options;
   }
 
-  /** Resolves when the source has ended, or the signal has aborted and what was under way is answered. Never rejects. */
+  /**
+   * Resolves when the source has ended, or the signal has aborted and what was under way is
+   * answered. Never rejects.
+   */
   async run(source: InputSource, signal: AbortSignal): Promise<void> {
     const underWay = new Set<Promise<void>>();
     try {

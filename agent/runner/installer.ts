@@ -40,7 +40,10 @@ export interface InstalledBundle {
   readonly variant: BundleVariant;
 }
 
-/** From a signed name to a whole slot. Each step may be repeated at any time; what is there already is not fetched again. */
+/**
+ * From a signed name to a whole slot. Each step may be repeated at any time; what is there already
+ * is not fetched again.
+ */
 export class Installer {
   readonly #options: InstallerOptions;
 

@@ -51,7 +51,10 @@ export interface TimedAnswer extends Answer {
   readonly outputs: ReadonlyMap<string, Tensor>;
 }
 
-/** Sessions of this boot. The model that ran before stays open during a probation, so that going back needs no loading. */
+/**
+ * Sessions of this boot. The model that ran before stays open during a probation, so that going
+ * back needs no loading.
+ */
 export class ModelHost {
   readonly #options: ModelHostOptions;
   readonly #active = new Map<AppName, HostedModel>();

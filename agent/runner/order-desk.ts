@@ -19,7 +19,10 @@ export interface OrderDeskOptions {
 
 const decodeDesired = createDecoder(DesiredStateSchema, limits.frameBytesMax);
 
-/** Orders of the director: signature by a key that offline keys vouch for, then form, then whether it is new and for us. */
+/**
+ * Orders of the director: signature by a key that offline keys vouch for, then form, then whether
+ * it is new and for us.
+ */
 export class OrderDesk {
   readonly #options: OrderDeskOptions;
 

@@ -18,7 +18,8 @@ export interface PartOptions {
 export type Accepted = 'kept' | 'wrong-chunk' | 'too-much';
 
 /**
- * A blob on its way, `downloads/<hex>.part`. With chunk hashes, only verified chunks ever reach the disk; without, bytes
+ * A blob on its way, `downloads/<hex>.part`. With chunk hashes, only verified chunks ever reach the
+ * disk; without, bytes
  * are kept as they come and judged at the end. The final name appears by one rename of a verified file.
  */
 export class PartFile {

@@ -18,7 +18,8 @@ const lengthHeader = 'inference-header-content-length';
 const extensions = ['binary_tensor_data'];
 
 /**
- * Open Inference Protocol V2 over REST with the binary tensor data extension. No route batches: one request is one run of
+ * Open Inference Protocol V2 over REST with the binary tensor data extension. No route batches: one
+ * request is one run of
  * the model, counted and judged like any other input of this device.
  */
 export function registerModelRoutes(

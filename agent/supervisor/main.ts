@@ -17,7 +17,8 @@ export interface SuperviseOptions {
 }
 
 /**
- * The agent mostly waits: a small young generation, compact code and two allocation arenas (glibc gives each thread one of
+ * The agent mostly waits: a small young generation, compact code and two allocation arenas (glibc
+ * gives each thread one of
  * its own) cost it nothing, and give a small device 25 MB back.
  */
 const smallHeap = {

@@ -32,8 +32,8 @@ const orderLifeMs = 3_600_000;
 const refusalMsMax = 20_000;
 
 /**
- * `unsigned`: the server refuses to publish it; then whoever stole the director's key orders it by hand on every device,
- * past the server's rules. The devices look for an offline signature, and there is none.
+ * `unsigned`: the server refuses to publish it; then whoever stole the director's key orders it by hand on every
+ * device, past the server's rules. The devices look for an offline signature, and there is none.
  */
 export async function playUnsigned(
   play: Play,

@@ -36,6 +36,9 @@ async function play(devices: number, isCi: boolean): Promise<void> {
   let result: DemoResult;
   try {
     result = await runDemo({ devices, view, signal: stop.signal });
+  } catch (error) {
+    if (stop.signal.aborted) throw new CommandEnded(exitCodes.interrupted);
+    throw error;
   } finally {
     view.close();
     process.removeListener('SIGINT', interrupted);

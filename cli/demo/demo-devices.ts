@@ -11,6 +11,7 @@ import { filetypeFeatures } from '../../firmware-bundles/zoo/filetype/features.t
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { HttpFetcher } from '../../shared/adapters/http/http-fetcher.ts';
+import { PromMetrics } from '../../shared/adapters/metrics/prom-metrics.ts';
 import { MqttTransport } from '../../shared/adapters/mqtt/mqtt-transport.ts';
 import { cryptoRandom as random } from '../../shared/adapters/random/crypto-random.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
@@ -29,6 +30,8 @@ export interface DemoDevicesOptions {
   readonly runtime: InferenceRuntime;
   readonly pace: Pace;
   readonly log: Log;
+  /** Ends a start that is under way. */
+  readonly signal: AbortSignal;
   /** Files of each device. */
   readonly deal: readonly (readonly CatalogueFile[])[];
 }
@@ -50,33 +53,37 @@ export async function startDemoDevices(options: DemoDevicesOptions): Promise<Dem
   const lives: Promise<void>[] = [];
   const fetchers: HttpFetcher[] = [];
   const all: ReplayDevice[] = [];
-  for (let from = 0; from < options.deal.length; from += startsAtOnce) {
-    const group = options.deal.slice(from, from + startsAtOnce);
-    const started = await Promise.all(
-      group.map((files, at) => {
-        const fetcher = new HttpFetcher({ origin: options.server.audience });
-        fetchers.push(fetcher);
-        return openDevice(options, { number: from + at, files, fetcher });
-      }),
-    );
-    for (const device of started) {
-      // A signal for each device: adding a listener costs as much as there are already.
-      const stop = new AbortController();
-      setMaxListeners(0, stop.signal);
-      stops.push(stop);
-      lives.push(device.agent.run(stop.signal), device.replay(options.pace, stop.signal));
-    }
-    all.push(...started);
-    await untilConnected(options.server, all.length);
-  }
-  return {
-    all,
-    close: async () => {
-      for (const stop of stops) stop.abort();
-      await Promise.all(lives);
-      for (const fetcher of fetchers) fetcher.close();
-    },
+  const close = async (): Promise<void> => {
+    for (const stop of stops) stop.abort();
+    await Promise.all(lives);
+    for (const fetcher of fetchers) fetcher.close();
   };
+  try {
+    for (let from = 0; from < options.deal.length; from += startsAtOnce) {
+      const group = options.deal.slice(from, from + startsAtOnce);
+      const started = await Promise.all(
+        group.map((files, at) => {
+          const fetcher = new HttpFetcher({ origin: options.server.audience });
+          fetchers.push(fetcher);
+          return openDevice(options, { number: from + at, files, fetcher });
+        }),
+      );
+      for (const device of started) {
+        // A signal for each device: adding a listener costs as much as there are already.
+        const stop = new AbortController();
+        setMaxListeners(0, stop.signal);
+        stops.push(stop);
+        lives.push(device.agent.run(stop.signal), device.replay(options.pace, stop.signal));
+      }
+      all.push(...started);
+      await untilConnected(options.server, all.length);
+      options.signal.throwIfAborted();
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { all, close };
 }
 
 async function openDevice(
@@ -93,7 +100,7 @@ async function openDevice(
   await mkdir(root, { recursive: true });
   const agent = await DeviceAgent.open(
     {
-      ...{ clock, random, runtime, log },
+      ...{ clock, random, runtime, log, metrics: new PromMetrics() },
       disk: new NodeDisk({ root, onFsyncFailure: () => process.abort() }),
       fetcher: one.fetcher,
       transport: new MqttTransport({ url: server.brokerUrl }),

@@ -8,7 +8,7 @@ const lagMsHigh = 12;
 const lagMsLow = 4;
 const lookMs = 200;
 
-/** How fast the devices of this process replay: as fast as asked, and slower while the one thread they share is late. */
+/** How fast the devices of this process replay: as asked, and slower while the one thread they share is late. */
 export class Pace {
   readonly #clock: Clock;
   #intervalMs = intervalMsMin;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The installed packages of this project, whose files the demo's devices look at; from sources and from `dist` alike. */
+/** The installed packages of this project, whose files the demo's devices look at; found from `dist` too. */
 export function findNodeModules(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {

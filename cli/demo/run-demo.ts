@@ -47,6 +47,7 @@ async function playIn(
   const nodeModules = findNodeModules();
   view.say('reading the installed packages, fitting and packing the releases');
   const prepared = await prepare(nodeModules, { devices, nowMs: clock.nowMs() });
+  signal.throwIfAborted();
   const log = new MemoryLog();
   await mkdir(join(folder, 'server'));
   await mkdir(join(folder, 'devices'));
@@ -57,7 +58,7 @@ async function playIn(
   const pace = new Pace(clock);
   const runtime = new SharedHost(createOnnxRuntime());
   const started = await startDemoDevices({
-    ...{ server, nodeModules, runtime, pace, log, deal: prepared.deal },
+    ...{ server, nodeModules, runtime, pace, log, signal, deal: prepared.deal },
     folder: join(folder, 'devices'),
   });
   closers.push(() => started.close());

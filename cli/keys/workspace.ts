@@ -32,7 +32,10 @@ export async function readOptional(path: string): Promise<Uint8Array | undefined
   }
 }
 
-/** Temp in the same folder, fsync, rename; `exclusive` refuses to replace, because a lost key share cannot be made again. */
+/**
+ * Temp in the same folder, fsync, rename; `exclusive` refuses to replace, because a lost key share
+ * cannot be made again.
+ */
 export async function writeDurably(
   path: string,
   bytes: Uint8Array,

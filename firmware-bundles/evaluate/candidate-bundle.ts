@@ -44,7 +44,8 @@ export interface BuiltCandidate {
 }
 
 /**
- * A candidate of averaged parameters: each variant is quantized again, measured beside its parent on held-out inputs and
+ * A candidate of averaged parameters: each variant is quantized again, measured beside its parent
+ * on held-out inputs and
  * on the parent's golden vectors, and packed with everything else byte for byte as signed offline. It must pass what a
  * device will ask before it is handed out.
  */

@@ -10,7 +10,8 @@ import { readHeldOutSet } from './held-out-set.ts';
 
 /**
  * Program of the disposable process that builds a candidate: `node candidate-entry.js FOLDER`. Reads `job.json`,
- * `parent/`, `parameters.bin` and `held-out.bin`, writes `candidate/` and, last, `outcome.json`. It has no network and no
+ * `parent/`, `parameters.bin` and `held-out.bin`, writes `candidate/` and, last, `outcome.json`. It
+ * has no network and no
  * key; a crash here costs the candidate only.
  */
 const decodeJob = createDecoder(CandidateJobSchema, 4096);

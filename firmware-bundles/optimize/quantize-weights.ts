@@ -13,7 +13,8 @@ const smallestNormal = 1.1754943508222875e-38;
 
 /**
  * Symmetric per-column quantization: scale = largest magnitude / 127, round half to even, no zero point.
- * The error of a weight is at most half a scale. A column of zeros, or so small that its scale would underflow float32, gets
+ * The error of a weight is at most half a scale. A column of zeros, or so small that its scale
+ * would underflow float32, gets
  * scale 1.
  */
 export function quantizeWeights(weights: Float32Array, columns: number): QuantizedWeights {

@@ -18,7 +18,8 @@ const metadataName = /^(timestamp|[1-9][0-9]{0,8}\.[A-Za-z0-9_-]{1,80})\.json$/;
 const targetName = /^[0-9a-f]{64}\.[a-z]{1,16}\.json$/;
 
 /**
- * `/tuf`: signed metadata for everybody, because it proves itself and says nothing secret; publishing for those who may.
+ * `/tuf`: signed metadata for everybody, because it proves itself and says nothing secret;
+ * publishing for those who may.
  * What carries a version or a hash in its name never changes; only the timestamp does.
  */
 export async function registerTufRoutes(

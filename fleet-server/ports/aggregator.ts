@@ -23,8 +23,10 @@ export interface SumRefusal {
 }
 
 /**
- * Adds up the updates of a round off the control thread. The sum does not depend on the order of `add`, bit for bit, and its
- * memory not on the number of devices. It lives as long as the process: what was counted lies in Store and BlobStore, so
+ * Adds up the updates of a round off the control thread. The sum does not depend on the order of
+ * `add`, bit for bit, and its
+ * memory not on the number of devices. It lives as long as the process: what was counted lies in
+ * Store and BlobStore, so
  * a new sum is filled again from there.
  */
 export interface Aggregator {

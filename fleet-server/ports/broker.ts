@@ -2,7 +2,8 @@ import type { DeviceAddress, DownKind, UpKind } from '../../shared/contracts/top
 import type { Result } from '../../shared/core/result.ts';
 
 /**
- * The hint channel's server side. A broker is not trusted and forgets: what it hands over is authenticated again, and state
+ * The hint channel's server side. A broker is not trusted and forgets: what it hands over is
+ * authenticated again, and state
  * is reconciled at each connect. Access rules are those of `shared/contracts/topic-access.ts`.
  */
 export interface Broker {

@@ -18,7 +18,8 @@ export interface LiveSession {
 }
 
 /**
- * Session keys live in memory only: after a restart every device logs in anew, which a stolen database cannot do for it.
+ * Session keys live in memory only: after a restart every device logs in anew, which a stolen
+ * database cannot do for it.
  * One session per device; a new login replaces the old one.
  */
 export class LiveSessions {

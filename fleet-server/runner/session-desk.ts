@@ -60,7 +60,10 @@ export class SessionDesk {
     this.#options = options;
   }
 
-  /** A nonce to answer within a minute. A flood for one device is bounded: the oldest are forgotten with their expiry. */
+  /**
+   * A nonce to answer within a minute. A flood for one device is bounded: the oldest are forgotten
+   * with their expiry.
+   */
   async challenge(address: DeviceAddress): Promise<Result<Challenge, DeskFailure>> {
     const { store, clock, random } = this.#options;
     const nowMs = clock.nowMs();

@@ -35,7 +35,8 @@ export function decodeManifest(bytes: Uint8Array): Result<OciManifest, BundleIss
 }
 
 /**
- * Configuration against manifest: every blob a variant, the golden set or the training graph uses is a layer of the right
+ * Configuration against manifest: every blob a variant, the golden set or the training graph uses
+ * is a layer of the right
  * media type, and no layer is unused, because what nothing names nobody has checked.
  */
 export function decodeBundle(

@@ -52,7 +52,8 @@ export function encodeUpdate(shape: UpdateShape, tensors: readonly Float32Array[
 
 /**
  * The values of all tensors as one vector, once size, header and shape are those asked for. Finiteness and norm are
- * judged where the values are read anyway (`updateFacts`). The vector is a view of `bytes` where their alignment allows.
+ * judged where the values are read anyway (`updateFacts`). The vector is a view of `bytes` where
+ * their alignment allows.
  */
 export function decodeUpdate(
   bytes: Uint8Array,

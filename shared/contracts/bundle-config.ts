@@ -337,7 +337,10 @@ export const RevokedSchema = Type.Object(
 );
 export type Revoked = Static<typeof RevokedSchema>;
 
-/** The fixed target `director.json`: public keys (raw Ed25519, hexadecimal) of the online director and their version. */
+/**
+ * The fixed target `director.json`: public keys (raw Ed25519, hexadecimal) of the online director
+ * and their version.
+ */
 export const DirectorKeysSchema = Type.Object(
   {
     version: CounterSchema,

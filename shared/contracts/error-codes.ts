@@ -355,10 +355,6 @@ export const errorCodes = {
     422,
     'Mean confidence fell below the signed limit; check inputs and preprocessing.',
   ),
-  'memory-exceeded': refusal(
-    422,
-    'The model needs more memory than it may use; use a smaller variant.',
-  ),
   'model-hung': refusal(
     422,
     'An inference did not end and its process was killed; check the model.',

@@ -115,7 +115,8 @@ export const CandidateEvidenceSchema = Type.Object(
 export type CandidateEvidence = Static<typeof CandidateEvidenceSchema>;
 
 /**
- * An update on the wire, little-endian: `SKFU`, version (u32), the 32 bytes of the bundle's digest, the round's 8 bytes,
+ * An update on the wire, little-endian: `SKFU`, version (u32), the 32 bytes of the bundle's digest,
+ * the round's 8 bytes,
  * the number of tensors (u32), one element count (u32) per tensor, then float32 values in the order in which the
  * bundle declares its parameters. Every number stands on a multiple of four, so the values are read in place.
  */

@@ -57,8 +57,6 @@ export const limits = {
   // Device journals
   /** One record's JSON: a sealed window and its envelope of text escapes. */
   journalRecordBytesMax: 192 * 1024,
-  /** Update journal, refusal list and example index, before they are compacted. */
-  journalBytesMax: 4 * 1024 * 1024,
 
   // Device monitor
   /** Models in one window, as in its schema: an app's probation and committed counts stand apart. */
@@ -325,7 +323,10 @@ export const limits = {
   uploadBytesMax: 8 * 1024 * 1024 * 1024,
   /** Piece in which blobs are written and read: bounds memory per request, and one piece is one disk call. */
   blobPieceBytes: 256 * 1024,
-  /** Snapshot and timestamp are signed again at half of their life; a timestamp bounds how long a freeze goes unseen. */
+  /**
+   * Snapshot and timestamp are signed again at half of their life; a timestamp bounds how long a
+   * freeze goes unseen.
+   */
   snapshotLifeMs: 7 * 86_400_000,
   timestampLifeMs: 86_400_000,
   /** Life of a federated targets file that the server signs. */
@@ -409,8 +410,6 @@ export const limits = {
   roundWeightSamplesMax: 1_000_000,
   /** Uploaded update: 16 million parameters. */
   updateBytesMax: 64 * 1024 * 1024,
-  /** Trainable elements of one bundle, as `updateBytesMax` bounds them. */
-  updateElementsMax: 16 * 1024 * 1024,
   /** Rounding room above the clip norm before an update is refused. */
   updateNormSlack: 1e-3,
   /** Examples a device keeps to learn from, per app, and their bytes together. */
@@ -441,7 +440,10 @@ export const limits = {
   heldOutBytesMax: 256 * 1024 * 1024,
 
   // Agent daemon
-  /** Losses of a committed model's host within the window before it is judged: a slot gets as many tries in probation. */
+  /**
+   * Losses of a committed model's host within the window before it is judged: a slot gets as many
+   * tries in probation.
+   */
   sessionLossesMax: 3,
   sessionLossWindowMs: 600_000,
   /** Crashes of the agent within the supervisor's window before every session gets a process of its own. */

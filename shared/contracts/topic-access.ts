@@ -16,7 +16,10 @@ export interface PublishAttempt {
 
 /** What one device may do on the broker; everything else is denied. */
 export interface TopicAccess {
-  /** The kind under which this may be published, or `undefined`. Presence alone may be retained; QoS 2 is not spoken. */
+  /**
+   * The kind under which this may be published, or `undefined`. Presence alone may be retained; QoS
+   * 2 is not spoken.
+   */
   mayPublish(attempt: PublishAttempt): UpKind | undefined;
   /** A will is a presence message and nothing else. */
   mayLeaveWill(attempt: PublishAttempt): boolean;
@@ -27,7 +30,8 @@ export interface TopicAccess {
 }
 
 /**
- * The rules of one authenticated address. Each topic is made from the address, once per session, and compared for equality:
+ * The rules of one authenticated address. Each topic is made from the address, once per session,
+ * and compared for equality:
  * nothing a client sends is put into a pattern (a client id of `+` walks through a templated access list).
  */
 export function topicAccessOf(address: DeviceAddress): TopicAccess {

@@ -27,7 +27,10 @@ export interface EnvelopeFailure {
   readonly message: string;
 }
 
-/** Pre-authentication encoding (DSSE protocol v1): what is signed covers the type and the payload, both with their lengths. */
+/**
+ * Pre-authentication encoding (DSSE protocol v1): what is signed covers the type and the payload,
+ * both with their lengths.
+ */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8Array {
   const type = utf8(payloadType);
   return concatBytes([utf8(`DSSEv1 ${type.length} `), type, utf8(` ${payload.length} `), payload]);
@@ -91,7 +94,8 @@ const payloadForm = /^[A-Za-z0-9+/]*={0,2}$/;
 const signatureForm = /^[A-Za-z0-9+/]{86}==$/;
 
 /**
- * Reads the one spelling that `signEnvelope` writes. Comparing with it refuses duplicate keys, unknown fields, `__proto__`
+ * Reads the one spelling that `signEnvelope` writes. Comparing with it refuses duplicate keys,
+ * unknown fields, `__proto__`
  * and second spellings at once, so two envelopes are the same exactly when their bytes are.
  */
 export function readEnvelope(bytes: Uint8Array): Result<DsseEnvelope, EnvelopeFailure> {

@@ -3,7 +3,10 @@ import type { DownKind, UpKind } from '../contracts/topics.ts';
 import { bytesOfHex } from '../core/bytes.ts';
 import { isSameSecret } from './hash.ts';
 
-/** What a session key authenticates besides the body. The direction stands in `kind`, because `round` goes both ways. */
+/**
+ * What a session key authenticates besides the body. The direction stands in `kind`, because
+ * `round` goes both ways.
+ */
 export interface MacContext {
   readonly kind: `up/${UpKind}` | `dn/${DownKind}`;
   readonly device: string;

@@ -5,6 +5,7 @@ import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
 import type { Signer } from '../../shared/ports/signer.ts';
 import type { MemoryModel } from '../../shared/runtime/memory/memory-model.ts';
 import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
+import { CountingMetrics } from '../world/counting-metrics.ts';
 import { MemoryDisk, PowerCut } from '../world/memory-disk.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import type { SimBroker } from '../world/sim-broker.ts';
@@ -53,6 +54,7 @@ export class SmokeDevice {
     const opening = DeviceAgent.open(
       {
         ...{ clock, random, disk: this.disk, log: new RecordingLog() },
+        metrics: new CountingMetrics(),
         fetcher: new SimFetcher(origin, clock),
         transport: broker.transport(id),
         runtime: createMemoryRuntime({

@@ -22,7 +22,8 @@ export interface SmokeResult {
 }
 
 /**
- * The whole journey: server and agents, cores and runners, unchanged. v1 goes to everybody by wave; v2 passes its golden
+ * The whole journey: server and agents, cores and runners, unchanged. v1 goes to everybody by wave;
+ * v2 passes its golden
  * vectors, sours on live input, is taken back by the devices themselves and aborted by the server.
  */
 export async function runSmokeWorld(seed: string, devices = 6): Promise<SmokeResult> {

@@ -36,7 +36,8 @@ export interface SimBrokerOptions {
 }
 
 /**
- * Broker and transports of a world without sockets: the same rules as the real broker, and faults as orders from outside.
+ * Broker and transports of a world without sockets: the same rules as the real broker, and faults
+ * as orders from outside.
  * A link is the wire of one device and is named by the scenario, usually like the device.
  */
 export class SimBroker implements Broker {
@@ -123,7 +124,10 @@ export class SimBroker implements Broker {
     for (const session of this.#on(link)) session.vanish();
   }
 
-  /** kill -9: sessions, wills and retained messages are gone; devices see a reset, and nobody gets in until `resume`. */
+  /**
+   * kill -9: sessions, wills and retained messages are gone; devices see a reset, and nobody gets
+   * in until `resume`.
+   */
   stop(): void {
     this.#isDown = true;
     this.#retained.clear();

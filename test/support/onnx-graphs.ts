@@ -27,7 +27,10 @@ const graphAttribute = (name: string, graph: Uint8Array): Uint8Array =>
 const integerAttribute = (name: string, value: number): Uint8Array =>
   concatBytes([field(1, name), field(20, 2), field(3, value)]);
 
-/** Doubles `x` in a loop of `iterations`, about a microsecond each: slow by a choice of number, endless by a large one. */
+/**
+ * Doubles `x` in a loop of `iterations`, about a microsecond each: slow by a choice of number,
+ * endless by a large one.
+ */
 export function loopModel(iterations: bigint): Uint8Array {
   const body = graphOf({
     nodes: [

@@ -1,4 +1,5 @@
-// A child that misbehaves as told. Arguments: journal file, endless model file, behaviours (one per start, the last for ever).
+// A child that misbehaves as told. Arguments: journal file, endless model file, behaviours (one per
+// start, the last for ever).
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createSupervisorLink } from '../../dist/agent/adapters/supervisor-link.js';
 import { createOnnxRuntime } from '../../dist/shared/runtime/onnx-runtime.js';

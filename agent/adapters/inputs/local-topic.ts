@@ -27,8 +27,10 @@ export interface LocalTopicOptions {
 }
 
 /**
- * A topic of a broker on the device's own network: a message in, its answer on a second topic with the message's sha256,
- * because MQTT 3.1.1 has no correlation. A lost broker is dialled again with full jitter, for as long as the agent lives.
+ * A topic of a broker on the device's own network: a message in, its answer on a second topic with
+ * the message's sha256,
+ * because MQTT 3.1.1 has no correlation. A lost broker is dialled again with full jitter, for as
+ * long as the agent lives.
  */
 export class LocalTopic implements InputSource {
   readonly name: string;

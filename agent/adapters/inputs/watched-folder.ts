@@ -21,7 +21,8 @@ export interface WatchedFolderOptions {
 const suffix = '.answer.json';
 
 /**
- * Files that appear in a folder. A file is taken when two looks in a row saw it unchanged, and is done when its answer is
+ * Files that appear in a folder. A file is taken when two looks in a row saw it unchanged, and is
+ * done when its answer is
  * newer than itself, so a restart repeats nothing. The inputs themselves are left alone.
  */
 export class WatchedFolder implements InputSource {

@@ -13,7 +13,10 @@ export interface Answer {
   readonly values: readonly number[];
 }
 
-/** The bundle's declared post-processing of the first row. A probability that is no number makes the answer an error. */
+/**
+ * The bundle's declared post-processing of the first row. A probability that is no number makes the
+ * answer an error.
+ */
 export function readAnswer(
   config: BundleConfig,
   outputs: ReadonlyMap<string, Tensor>,

@@ -9,7 +9,10 @@ const sameType: ReadonlyMap<string, string> = new Map([
   ['cts', 'ts'],
 ]);
 
-/** The last part of the name, in lower case; `undefined` for a name without an extension, or when there are no labels. */
+/**
+ * The last part of the name, in lower case; `undefined` for a name without an extension, or when
+ * there are no labels.
+ */
 export function labelOfName(name: string, rule: LabelRule): string | undefined {
   if (rule === 'none') return undefined;
   const base = name.slice(name.lastIndexOf('/') + 1);

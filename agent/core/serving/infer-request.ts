@@ -32,7 +32,8 @@ const rawName = 'bytes';
 
 /**
  * The tensors of a request. `binary` is what followed the JSON: the inputs with `binary_data_size`, in declared order
- * (binary tensor data extension). A model that counts bytes itself takes one input `bytes` of datatype BYTES, shape [1].
+ * (binary tensor data extension). A model that counts bytes itself takes one input `bytes` of
+ * datatype BYTES, shape [1].
  */
 export function readInferInputs(
   config: BundleConfig,

@@ -11,7 +11,10 @@ import {
   type UpdateState,
 } from './update-state.ts';
 
-/** What the loop knows besides the state. `trustedNowMs` is absent until a nonce-bound server time arrived in this boot. */
+/**
+ * What the loop knows besides the state. `trustedNowMs` is absent until a nonce-bound server time
+ * arrived in this boot.
+ */
 export interface StepContext {
   readonly monotonicMs: number;
   readonly trustedNowMs: number | undefined;
@@ -49,7 +52,10 @@ export interface AppDecision {
   readonly rest: Rest | undefined;
 }
 
-/** Compares wanted with actual and names at most one next step per app. Level-triggered: call it again after every event. */
+/**
+ * Compares wanted with actual and names at most one next step per app. Level-triggered: call it
+ * again after every event.
+ */
 export function decideSteps(state: UpdateState, context: StepContext): AppDecision[] {
   return sortedApps(state).map((app) => {
     const decision = decideApp(state, app, context);

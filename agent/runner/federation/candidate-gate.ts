@@ -18,7 +18,8 @@ export interface CandidateGateOptions {
 }
 
 /**
- * What a device asks of a bundle that only the delegated key has signed: everything is as in a parent signed offline for
+ * What a device asks of a bundle that only the delegated key has signed: everything is as in a
+ * parent signed offline for
  * this fleet, but the tensors that the parent's own target lists, and those lie within the signed distance. Call it
  * after the download and before staging, for every path below `federated/`.
  */

@@ -91,7 +91,10 @@ export class RoundRunner {
     return this.#ledger;
   }
 
-  /** A `dn/round` envelope. Never rejects: what goes wrong is logged with its code, and the round goes on without us. */
+  /**
+   * A `dn/round` envelope. Never rejects: what goes wrong is logged with its code, and the round
+   * goes on without us.
+   */
   async receive(envelope: Uint8Array): Promise<Outcome> {
     // An order that comes again while its training runs has its answer under way.
     if (this.#isTraining) return ok(undefined);

@@ -94,7 +94,8 @@ function start(
   previous: PreviousExit | undefined,
   { nowMs }: SupervisionContext,
 ): SupervisionStep {
-  // The monotonic clock began anew, so crashes of the time before count as if they were now: forgotten late, never early.
+  // The monotonic clock began anew, so crashes of the time before count as if they were now:
+  // forgotten late, never early.
   const crashes = Math.min(previous?.crashesInWindow ?? 0, limits.crashesCountedMax);
   return {
     state: {

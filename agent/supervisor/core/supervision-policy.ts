@@ -30,7 +30,8 @@ export const supervisionPolicy: SupervisionPolicy = {
 };
 
 /**
- * Wait before the next start. It never gives up: a device whose agent crashes is reached by nobody but its owner, and the
+ * Wait before the next start. It never gives up: a device whose agent crashes is reached by nobody
+ * but its owner, and the
  * agent itself goes back to last-good after a few crashes of one slot.
  */
 export function restartDelayMs(policy: SupervisionPolicy, crashes: number): number {

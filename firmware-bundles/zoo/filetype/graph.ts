@@ -37,8 +37,8 @@ export function addHellinger(builder: GraphBuilder, counts: string): string {
 
 /**
  * Adds input, pre-processing and the quantized linear layer; returns features and logits. With full optimization the
- * runtime fuses DequantizeLinear and MatMul into a kernel that rounds the features to int8 as well: answers then differ by
- * about 0.002 from the unfused graph.
+ * runtime fuses DequantizeLinear and MatMul into a kernel that rounds the features to int8 as well: answers then
+ * differ by about 0.002 from the unfused graph.
  */
 export function addFiletypeLogits(
   builder: GraphBuilder,

@@ -15,8 +15,8 @@ import {
 export const badKinds = ['tampered', 'unsigned', 'golden', 'crash', 'slow', 'wrong'] as const;
 export type BadKind = (typeof badKinds)[number];
 
-/** A thousand million products for each answer: tenths of a second on one core. */
-const slowLayers = 4096;
+/** 800 million products for each answer: tenths of a second on one core. */
+const slowLayers = 3072;
 
 export interface FiletypeReleases {
   readonly v1: FiletypeRelease;

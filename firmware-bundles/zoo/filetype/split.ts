@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import type { CatalogueFile } from './catalogue.ts';
 
-/** `first` and `second` are learned from (v1: first; v2: both), `live` is dealt to devices, `held` is seen by nobody. */
+/** v1 learns from `first`, v2 from `second` too; `live` is dealt to devices, `held` is seen by nobody. */
 export const parts = ['first', 'second', 'live', 'held'] as const;
 export type Part = (typeof parts)[number];
 

@@ -3,7 +3,8 @@
  * the speed of a memory copy. Both functions take (values, sums, endOfValues, multiplier) as byte addresses:
  * - `add`: sums[i] += truncate(nearest(values[i] * multiplier)), wrapping; returns the block's sum of squares in eight
  *   float64 lanes, ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)).
- * - `take`: the same subtracted. A step takes eight values, so blocks are padded to that. 32-bit sums wrap, so taking back what was added is exact whatever the values were.
+ * - `take`: the same subtracted. A step takes eight values, so blocks are padded to that. 32-bit
+ * sums wrap, so taking back what was added is exact whatever the values were.
  */
 export interface SumKernel {
   readonly memory: ArrayBuffer;

@@ -29,7 +29,8 @@ export interface EmbeddedBrokerOptions {
  * aedes 1.x inside the server, MQTT 3.1.1 over TCP, TLS or a Unix socket.
  *
  * INVARIANTS
- * - aedes has a session only for a connection that `DeviceSessions` admitted: token, id, keepalive and will judged first.
+ * - aedes has a session only for a connection that `DeviceSessions` admitted: token, id, keepalive
+ * and will judged first.
  * - A session's aedes id is `<fleet>/<device>`, so equal device names in two fleets do not end each other.
  * - Every topic in or out passes the session's `TopicAccess`, at each delivery too.
  * - Messages to a device go straight to its connection: nothing is matched, nobody waits for another's slow reader.

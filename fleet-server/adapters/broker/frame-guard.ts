@@ -7,7 +7,8 @@ export type FrameFault = 'packet-too-large' | 'malformed-length' | 'connect-expe
 const connectType = 1;
 
 /**
- * Reads only the fixed headers of an MQTT stream (MQTT 3.1.1, 2.2): type and remaining length, then skips. aedes 1.x has no
+ * Reads only the fixed headers of an MQTT stream (MQTT 3.1.1, 2.2): type and remaining length, then
+ * skips. aedes 1.x has no
  * limit of its own and takes a 32 MB PUBLISH into memory, so the length is judged before its first byte is handed on.
  */
 export class FrameGuard {

@@ -26,7 +26,10 @@ export interface ProcessBuilderOptions {
 /** The end of what the process wrote to stderr, kept for the failure's text. */
 const lastWordsCharsMax = 2_000;
 
-/** Runs the workshop as a disposable child: no environment, no inherited files but its job folder, SIGKILL at its limits. */
+/**
+ * Runs the workshop as a disposable child: no environment, no inherited files but its job folder,
+ * SIGKILL at its limits.
+ */
 export class ProcessCandidateBuilder implements CandidateBuilder {
   readonly #options: ProcessBuilderOptions;
 

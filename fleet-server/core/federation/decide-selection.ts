@@ -30,7 +30,10 @@ export type Selection =
     }
   | { readonly kind: 'wait' | 'abandon'; readonly because: readonly Fact[] };
 
-/** Invited for each update that is needed: 6 to 10 % of devices drop out of a round (Bonawitz et al., 2019, section 9). */
+/**
+ * Invited for each update that is needed: 6 to 10 % of devices drop out of a round (Bonawitz et
+ * al., 2019, section 9).
+ */
 export const overSelection = 1.3;
 
 /** Smallest number of updates that is worth aggregating, never below the signed floor. */

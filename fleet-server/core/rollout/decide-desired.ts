@@ -142,7 +142,10 @@ function goBack(
   return null;
 }
 
-/** The oldest that runs or pauses, unless a newer one says `supersede`. What the device has left behind holds nothing. */
+/**
+ * The oldest that runs or pauses, unless a newer one says `supersede`. What the device has left
+ * behind holds nothing.
+ */
 function claimHolder(
   members: readonly DesiredRollout[],
   currentOrder: number,

@@ -41,7 +41,8 @@ interface DeskFailure {
 }
 
 /**
- * Federated rounds as a level-triggered loop: each look steps a round by the clock and performs what its phase asks for.
+ * Federated rounds as a level-triggered loop: each look steps a round by the clock and performs
+ * what its phase asks for.
  * Every effect is derived from the stored state, so a crash between state and effect repeats the effect.
  */
 export class RoundDesk {

@@ -172,7 +172,8 @@ export class RolloutDesk {
 
   /**
    * Harm first: the state steps on what is known before anybody is told anything, with the wave counted as not yet
-   * offered, so it cannot pass on silence. Only what is still running afterwards offers one batch; a wave with nobody left
+   * offered, so it cannot pass on silence. Only what is still running afterwards offers one batch;
+   * a wave with nobody left
    * to tell may then go on.
    */
   async #step(

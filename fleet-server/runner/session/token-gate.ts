@@ -3,7 +3,10 @@ import { err, ok } from '../../../shared/core/result.ts';
 import type { BrokerGate } from '../../ports/broker.ts';
 import type { TokenVerifier } from '../../ports/session-tokens.ts';
 
-/** Whether the device may have a session now: accepted, this token not revoked. Its answer is a catalogue code or `ok`. */
+/**
+ * Whether the device may have a session now: accepted, this token not revoked. Its answer is a
+ * catalogue code or `ok`.
+ */
 export type CheckAdmission = (
   address: DeviceAddress,
   jti: string,

@@ -26,7 +26,8 @@ export interface LocalBrokerSession {
 }
 
 /**
- * One connection to a foreign MQTT 3.1.1 broker, subscribed to one topic. Unlike the fleet's transport it has no will and
+ * One connection to a foreign MQTT 3.1.1 broker, subscribed to one topic. Unlike the fleet's
+ * transport it has no will and
  * acknowledges at once: a machine that talks to a model wants no message of a minute ago. Throws `connect-failed`.
  */
 export async function openLocalBroker(

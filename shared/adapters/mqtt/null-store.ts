@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import type { Store } from 'mqtt';
 
 /**
- * Keeps nothing. A client serves one connection, and what must survive it lies in the outbox; the library's own store replays old
+ * Keeps nothing. A client serves one connection, and what must survive it lies in the outbox; the
+ * library's own store replays old
  * messages in front of new ones and loses some while it does.
  */
 export function createNullStore(): Store {

@@ -55,7 +55,8 @@ export class MetadataStore {
   }
 
   /**
-   * Delegated roles are a cache: whoever holds one delegated key could otherwise name roles until the disk is full. Their
+   * Delegated roles are a cache: whoever holds one delegated key could otherwise name roles until
+   * the disk is full. Their
    * versions are guarded by snapshot, so dropping a copy opens no way back.
    */
   async #makeRoomFor(name: string): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * The fixed update start time (5.1), as an argument. `trusted`: vouched for by the server's signature or by the operator's
+ * The fixed update start time (5.1), as an argument. `trusted`: vouched for by the server's
+ * signature or by the operator's
  * machine. `at-least`: only a lower bound is known (build time, persisted floor), so what it shows as expired is
  * expired, but freshness is not proven and no install may start from it.
  */

@@ -19,6 +19,7 @@ import type { Tensor } from '../../../shared/ports/inference-runtime.ts';
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
 import { createOnnxRuntime } from '../../../shared/runtime/onnx-runtime.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
+import { CountingMetrics } from '../../../sim/world/counting-metrics.ts';
 import { DeviceWorld, doubler, doublerBundle, worldFleet } from '../../support/device-world.ts';
 import { loopModel } from '../../support/onnx-graphs.ts';
 import { silentLog } from '../../support/silent-ports.ts';
@@ -89,7 +90,7 @@ async function start(options: StartOptions = {}): Promise<DeviceAgent> {
   const runtime = createOnnxRuntime({ observer: { started, ended: () => undefined } });
   const agent = await DeviceAgent.open(
     {
-      ...{ clock, random, disk, log: silentLog },
+      ...{ clock, random, disk, log: silentLog, metrics: new CountingMetrics() },
       fetcher: new HttpFetcher({ origin }),
       transport: createGrantedTransport({
         ...{ brokerUrl: undefined, ca: undefined, insecurePlaintext: false, host: '127.0.0.1' },
