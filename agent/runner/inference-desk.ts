@@ -119,9 +119,10 @@ export class InferenceDesk {
   /** Closes windows by clock until the signal aborts, then the open one. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    while (!signal.aborted) {
+    const isOver = (): boolean => signal.aborted;
+    while (!isOver()) {
       await clock.sleepUntil(this.#monitor.closesAtMonotonicMs, signal);
-      await this.#close(signal.aborted ? 'shutdown-begun' : 'clock-ticked');
+      await this.#close(isOver() ? 'shutdown-begun' : 'clock-ticked');
       for (const [app, watched] of this.#watched) await this.#judge(app, watched);
     }
   }

@@ -1,7 +1,7 @@
 import { limits } from '../../shared/contracts/limits.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
-import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
+import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import { Doorbell } from '../../shared/core/doorbell.ts';
 import type { AppName, BootId } from '../../shared/core/ids.ts';
 import { codeOf } from '../../shared/core/operating-error.ts';

@@ -54,7 +54,8 @@ export class SessionLoop {
 
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
-    while (!signal.aborted) {
+    const isOver = (): boolean => signal.aborted;
+    while (!isOver()) {
       try {
         await this.#session(signal);
         failures = 0;
@@ -63,7 +64,7 @@ export class SessionLoop {
         const fields = { event: 'session-failed', code: codeOf(error), failures, error };
         this.#options.log.warn(fields, 'no session; it is tried again');
       }
-      if (!signal.aborted) await this.#pause(failures, signal);
+      if (!isOver()) await this.#pause(failures, signal);
     }
   }
 

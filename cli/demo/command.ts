@@ -33,18 +33,18 @@ async function play(devices: number, isCi: boolean): Promise<void> {
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', interrupted);
   const view = openView(devices, isCi);
-  let result: DemoResult;
+  let result: DemoResult | undefined;
   try {
     result = await runDemo({ devices, view, signal: stop.signal });
   } catch (error) {
-    if (stop.signal.aborted) throw new CommandEnded(exitCodes.interrupted);
-    throw error;
+    if (!stop.signal.aborted) throw error;
   } finally {
     view.close();
     process.removeListener('SIGINT', interrupted);
     process.removeListener('SIGTERM', interrupted);
   }
-  if (stop.signal.aborted) throw new CommandEnded(exitCodes.interrupted);
+  // Sessions that were cut short may hold the process; nothing is left to be written.
+  if (stop.signal.aborted || result === undefined) process.exit(exitCodes.interrupted);
   const complaints = complaintsOf(result);
   for (const complaint of complaints) console.error(`not as promised: ${complaint}`);
   if (!isCi) console.log(commandsText);

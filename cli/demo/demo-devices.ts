@@ -46,6 +46,8 @@ const windowMs = 1_000;
 const startsAtOnce = 25;
 const gibibyte = 1024 * 1024 * 1024;
 export const filetypeApp = filetypeName;
+/** One for all devices of this process: nobody scrapes it, and a registry of each would cost memory. */
+const metrics = new PromMetrics();
 
 /** Starts in-process devices: the agent's own code over real MQTT, HTTP and files, with keys made on the spot. */
 export async function startDemoDevices(options: DemoDevicesOptions): Promise<DemoDevices> {
@@ -100,7 +102,7 @@ async function openDevice(
   await mkdir(root, { recursive: true });
   const agent = await DeviceAgent.open(
     {
-      ...{ clock, random, runtime, log, metrics: new PromMetrics() },
+      ...{ clock, random, runtime, log, metrics },
       disk: new NodeDisk({ root, onFsyncFailure: () => process.abort() }),
       fetcher: one.fetcher,
       transport: new MqttTransport({ url: server.brokerUrl }),

@@ -34,9 +34,18 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   try {
     return await playIn(folder, options, closers);
   } finally {
-    for (const close of closers.reverse()) await close();
+    for (const close of closers.reverse()) await within(close());
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+const closeMsMax = 5_000;
+
+/** What hangs while it closes must not keep the folder on disk. */
+async function within(closing: Promise<void>): Promise<void> {
+  const late = new AbortController();
+  await Promise.race([closing, clock.sleepUntil(clock.monotonicMs() + closeMsMax, late.signal)]);
+  late.abort();
 }
 
 async function playIn(
@@ -135,10 +144,12 @@ async function playScenes(
       previous: undefined,
     }),
   );
+  const isEnded = (): boolean => play.signal.aborted;
+  if (isEnded()) return rows;
   const previous = packedV1.digest;
   done(await playRollout(play, { bundle: packedV2, kind: 'good', percents: waves, previous }));
   for (const [kind, { packed: bundle }] of bad) {
-    if (play.signal.aborted) return rows;
+    if (isEnded()) return rows;
     // Its graph would take the shared host down: it belongs to devices with a process of their own.
     if (kind === 'crash') continue;
     if (kind === 'unsigned') {

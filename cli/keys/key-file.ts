@@ -33,9 +33,6 @@ export type KeyFile = Static<typeof KeyFileSchema>;
 
 export const decodeKeyFile = createDecoder(KeyFileSchema, 4096);
 
-/** What others need to know of a key: enough to propose it for a role, nothing to sign with. */
-export type PublicKeyFile = Pick<KeyFile, 'role' | 'holder' | 'publicKey'>;
-
 export interface NewKey {
   readonly role: OfflineRole;
   readonly holder: string;

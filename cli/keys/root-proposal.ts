@@ -1,4 +1,3 @@
-import { hexOf } from '../../shared/core/bytes.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Root, TopLevelRole } from '../../shared/trust/tuf/metadata.ts';
 import {
@@ -101,8 +100,6 @@ export const fingerprint = (publicKey: Uint8Array): string => {
   const id = keyIdOf(publicKey);
   return `${id.slice(0, 8)}-${id.slice(32, 40)}`;
 };
-
-export const publicKeyText = (publicKey: Uint8Array): string => hexOf(publicKey);
 
 const problem = (code: ProposalProblem['code'], message: string): Result<never, ProposalProblem> =>
   err({ code, message });

@@ -2,7 +2,7 @@ import { encodeFrame } from '../../shared/codec/frame.ts';
 import type { DesiredEntry, DesiredState } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
-import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
+import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId, DeviceId, Digest, FleetId } from '../../shared/core/ids.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { Random } from '../../shared/ports/random.ts';

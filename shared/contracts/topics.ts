@@ -1,5 +1,4 @@
 import type { DeviceId, FleetId } from '../core/ids.ts';
-import { isDeviceId, isFleetId } from '../core/ids.ts';
 
 /**
  * The only file that knows topic strings: `skein/v1/<fleet>/<shard>/<device>/{up,dn}/<kind>`.
@@ -37,22 +36,3 @@ export const downTopic = (address: DeviceAddress, kind: DownKind): string =>
 
 /** The one filter a device subscribes to. */
 export const downFilter = (address: DeviceAddress): string => `${base(address)}/dn/+`;
-
-/** What a server that serves every shard subscribes to on a shared broker. */
-export const allUpFilter = `${root}/+/+/+/up/+`;
-
-/** The address and kind of an `up` topic, or `undefined`; a wrong shard is not an address. */
-export function parseUpTopic(
-  topic: string,
-): { readonly address: DeviceAddress; readonly kind: UpKind } | undefined {
-  const [scheme, version, fleet = '', shard, device = '', direction, kind, ...rest] =
-    topic.split('/');
-  if (`${scheme ?? ''}/${version ?? ''}` !== root || direction !== 'up' || rest.length > 0) {
-    return undefined;
-  }
-  if (!isFleetId(fleet) || !isDeviceId(device) || shard !== String(shardOf(device))) {
-    return undefined;
-  }
-  const known = upKinds.find((candidate) => candidate === kind);
-  return known === undefined ? undefined : { address: { fleet, device }, kind: known };
-}

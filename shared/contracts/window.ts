@@ -62,4 +62,3 @@ export type Ack = Static<typeof AckSchema>;
 export const PresenceSchema = Type.Object({
   state: oneOf(['online', 'offline']),
 });
-export type Presence = Static<typeof PresenceSchema>;

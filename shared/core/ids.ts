@@ -48,4 +48,3 @@ export const isAppName = matcher<AppName>(namePattern);
 export const isDigest = matcher<Digest>(digestPattern);
 export const isTargetPath = matcher<TargetPath>(targetPathPattern);
 export const isRolloutId = matcher<RolloutId>(rolloutIdPattern);
-export const isVersion = matcher<string>(versionPattern);

@@ -39,7 +39,7 @@ async function forge(
   const known = await world.loop.runUntil(
     world.store.read((view) => view.devices.get(fleet, device)),
   );
-  if (known?.epoch == null) throw new Error('the device is not enrolled');
+  if (known === null || known.epoch === null) throw new Error('the device is not enrolled');
   const nowMs = world.time.startWallMs + world.time.nowMs;
   const order: DesiredState = {
     fleet,

@@ -143,8 +143,10 @@ function actOut(device: Device, name: string, generation: number): void {
   if (name === 'bad') device.fails.set(digestOf(letter), 'self-test');
   if (name === 'crash') device.fails.set(digestOf(letter), 'crash');
   switch (name) {
-    case 'back':
-      return device.install(target('a', generation));
+    case 'back': {
+      device.install(target('a', generation));
+      return;
+    }
     case 'withdraw': {
       const seen = { directorVersion: 1, generation };
       device.record({
@@ -154,7 +156,8 @@ function actOut(device: Device, name: string, generation: number): void {
         targets: [],
         revoked: [],
       });
-      return device.run();
+      device.run();
+      return;
     }
     case 'judge':
       if (running === undefined) return;
@@ -164,15 +167,26 @@ function actOut(device: Device, name: string, generation: number): void {
         slot: slotWith(running),
         reason: 'error-rate',
       });
-      return device.run();
+      {
+        device.run();
+        return;
+      }
     case 'revoke':
       device.record({ kind: 'revocations-learned', revoked: [digestOf(letter)] });
-      return device.run();
+      {
+        device.run();
+        return;
+      }
     case 'partly':
       device.want(target(letter, generation));
-      return device.run();
-    default:
-      return device.install(target(letter, generation));
+      {
+        device.run();
+        return;
+      }
+    default: {
+      device.install(target(letter, generation));
+      return;
+    }
   }
 }
 
