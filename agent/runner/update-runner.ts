@@ -47,6 +47,8 @@ export class UpdateRunner {
   readonly #journal: JournalFile<DurableUpdateEvent>;
   readonly #bell = new Doorbell();
   readonly #busy = new Set<AppName>();
+  /** Where the machine itself failed, such as a full disk: without a pause the loop would spin. */
+  readonly #pausedUntilMs = new Map<AppName, number>();
   #state: UpdateState;
 
   private constructor(
@@ -118,6 +120,11 @@ export class UpdateRunner {
       let untilMs: number | undefined;
       for (const { app, step, rest } of this.decisions()) {
         if (this.#busy.has(app)) continue;
+        const pausedUntilMs = this.#pausedUntilMs.get(app) ?? 0;
+        if (this.#options.clock.monotonicMs() < pausedUntilMs) {
+          untilMs = Math.min(untilMs ?? pausedUntilMs, pausedUntilMs);
+          continue;
+        }
         if (step !== undefined) this.#begin(app, step);
         if (rest?.kind === 'waiting' && rest.untilMonotonicMs !== undefined) {
           untilMs = Math.min(untilMs ?? rest.untilMonotonicMs, rest.untilMonotonicMs);
@@ -131,7 +138,8 @@ export class UpdateRunner {
     if (untilMonotonicMs === undefined) return this.#bell.wait();
     const woken = new AbortController();
     const alarm = this.#options.clock.sleepUntil(untilMonotonicMs, woken.signal);
-    await Promise.race([this.#bell.wait(), alarm.then(() => this.#bell.ring())]);
+    // An aborted sleep resolves too, so it must not ring: that would wake the next rest at once, for ever.
+    await Promise.race([this.#bell.wait(), alarm]);
     woken.abort();
   }
 
@@ -145,6 +153,8 @@ export class UpdateRunner {
       const fields = { event: 'step-failed', step: step.kind, app, code: codeOf(error), error };
       this.#options.log.error(fields, 'a step of the update failed; it is tried again');
       this.#postpone(app, step, { code: codeOf(error), message: String(error), isFinal: false });
+      const { clock } = this.#options;
+      this.#pausedUntilMs.set(app, clock.monotonicMs() + limits.stepBackoffMs);
       done();
     });
   }
