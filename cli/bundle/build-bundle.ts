@@ -11,7 +11,7 @@ import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import { invariant } from '../../shared/core/invariant.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
-import { predictedClass } from '../../shared/stats/monitored-value.ts';
+import { topClass } from '../../shared/stats/answer-values.ts';
 import type { Calibration, Recipe, RecipeProblem } from './recipe-file.ts';
 
 type Evidence = BundleConfig['variants'][number]['evidence'];
@@ -115,7 +115,7 @@ const outputsOf = ({ answers }: Measured, output: string): readonly Float32Array
   answers.map((answer) => probabilities(answer, output));
 
 const classOf = (answer: GoldenVectors['vectors'][number], output: string): number =>
-  predictedClass(probabilities(answer, output));
+  topClass(probabilities(answer, output));
 
 function probabilities(
   { outputs }: GoldenVectors['vectors'][number],

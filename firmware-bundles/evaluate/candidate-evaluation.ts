@@ -3,7 +3,7 @@ import type { BundleConfig, GoldenVectors } from '../../shared/contracts/bundle-
 import type { CandidateEvidence } from '../../shared/contracts/federation.ts';
 import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
-import { predictedClass } from '../../shared/stats/monitored-value.ts';
+import { topClass } from '../../shared/stats/answer-values.ts';
 import { float32Of } from '../onnx/tensor.ts';
 import { type Accuracy, accuracyOf, answerRows } from './classifier-answers.ts';
 import type { HeldOutSet } from './held-out-set.ts';
@@ -66,7 +66,7 @@ async function runGolden(
       wanted.forEach((value, at) => {
         goldenDifference = Math.max(goldenDifference, Math.abs(value - (got[at] ?? NaN)));
       });
-      if (expected.name === output && predictedClass(got) === predictedClass(wanted)) same += 1;
+      if (expected.name === output && topClass(got) === topClass(wanted)) same += 1;
     }
   }
   times.sort((a, b) => a - b);

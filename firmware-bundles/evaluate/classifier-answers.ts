@@ -1,6 +1,6 @@
 import { invariant } from '../../shared/core/invariant.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
-import { confidenceOf, predictedClass } from '../../shared/stats/monitored-value.ts';
+import { topClass } from '../../shared/stats/answer-values.ts';
 import { type Interval, wilsonInterval } from '../../shared/stats/proportion.ts';
 import { float32Of } from '../onnx/tensor.ts';
 import type { OnnxSession } from './onnx-session.ts';
@@ -62,8 +62,8 @@ export function accuracyOf(answers: Answers, labels: readonly number[]): Accurac
   let confidence = 0;
   let loss = 0;
   answers.forEach((probabilities, row) => {
-    if (predictedClass(probabilities) === labels[row]) correct += 1;
-    confidence += confidenceOf(probabilities);
+    if (topClass(probabilities) === labels[row]) correct += 1;
+    confidence += probabilities[topClass(probabilities)] ?? 0;
     loss -= Math.log(Math.max(probabilities[labels[row] ?? 0] ?? 0, probabilityMin));
   });
   const n = answers.length;

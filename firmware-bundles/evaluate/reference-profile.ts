@@ -1,6 +1,6 @@
 import type { BundleConfig, MonitoredValue } from '../../shared/contracts/bundle-config.ts';
+import { answerValue } from '../../shared/stats/answer-values.ts';
 import { binOf } from '../../shared/stats/bins.ts';
-import { monitoredValueOf } from '../../shared/stats/monitored-value.ts';
 import type { Answers } from './classifier-answers.ts';
 
 /** Inner edges; probabilities crowd at both ends, so the bins are narrow there. */
@@ -34,7 +34,7 @@ export function referenceProfile(
     const counts = new Array<number>(value.edges.length + 1).fill(0);
     const edges = Float64Array.from(value.edges);
     for (const probabilities of answers) {
-      const bin = binOf(edges, monitoredValueOf(value.source, { probabilities, inputBytes: 0 }));
+      const bin = binOf(edges, answerValue(value.source, { probabilities, inputBytes: 0 }));
       counts[bin] = (counts[bin] ?? 0) + 1;
     }
     return { ...value, counts };

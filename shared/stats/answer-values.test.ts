@@ -47,3 +47,29 @@ describe('answerValue', () => {
     expect(topClass([Number.NaN, Number.NaN])).toBe(-1);
   });
 });
+
+const threeClasses = { probabilities: [0.5, 0.25, 0.25], inputBytes: 12 };
+
+describe('answerValue of three classes', () => {
+  it('gives the entropy in nats', () => {
+    expect(answerValue({ kind: 'entropy' }, threeClasses)).toBeCloseTo(1.5 * Math.LN2, 12);
+    const sure = { probabilities: [1, 0], inputBytes: 0 };
+    expect(answerValue({ kind: 'entropy' }, sure)).toBe(0);
+  });
+
+  it('gives the largest probability, one class, or the size of the input', () => {
+    expect(answerValue({ kind: 'confidence' }, threeClasses)).toBe(0.5);
+    expect(answerValue({ kind: 'class-probability', index: 2 }, threeClasses)).toBe(0.25);
+    expect(answerValue({ kind: 'input-bytes' }, threeClasses)).toBe(12);
+  });
+
+  it('gives no number for a class the model does not have', () => {
+    expect(answerValue({ kind: 'class-probability', index: 3 }, threeClasses)).toBeNaN();
+  });
+});
+
+describe('topClass of equals', () => {
+  it('takes the first of equals', () => {
+    expect(topClass([0.2, 0.4, 0.4])).toBe(1);
+  });
+});

@@ -1,7 +1,7 @@
 import { arch, cpus, platform } from 'node:os';
 import { env } from 'onnxruntime-node';
 import type { BundleVariant } from '../../../shared/contracts/bundle-config.ts';
-import { predictedClass } from '../../../shared/stats/monitored-value.ts';
+import { topClass } from '../../../shared/stats/answer-values.ts';
 import { accuracyOf, answerRows, stack } from '../../evaluate/classifier-answers.ts';
 import { openOnnxSession } from '../../evaluate/onnx-session.ts';
 import type { LinearClassifier } from '../../train/softmax-regression.ts';
@@ -29,7 +29,7 @@ export async function measureEvidence(
       answerRows(session, { input, output, type: 'uint8', rows });
     const golden = await ask(release.goldenRows);
     const wanted = classesOf(release.classifier, release.goldenRows);
-    const agreeing = golden.filter((answer, row) => predictedClass(answer) === wanted[row]);
+    const agreeing = golden.filter((answer, row) => topClass(answer) === wanted[row]);
     const labels = held.map((file) => release.labels.indexOf(file.label));
     const stated = accuracyOf(await ask(held.map((file) => file.counts)), labels);
     const { estimate, low, high, n } = stated;

@@ -26,7 +26,7 @@ import {
   type FiletypeRelease,
 } from '../../../firmware-bundles/zoo/filetype/release.ts';
 import { guardOnnx } from '../../../shared/codec/onnx-guard.ts';
-import { predictedClass } from '../../../shared/stats/monitored-value.ts';
+import { topClass } from '../../../shared/stats/answer-values.ts';
 
 let data: FiletypeDataSet;
 let good: FiletypeRelease;
@@ -154,7 +154,7 @@ describe('golden', () => {
         new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer);
       const promised = read(moved.vectors[at]!.outputs[0]!.base64);
       const answered = read(vector.outputs[0]!.base64);
-      expect(predictedClass(promised)).not.toBe(predictedClass(answered));
+      expect(topClass(promised)).not.toBe(topClass(answered));
       expect(moved.vectors[at]!.inputs).toEqual(vector.inputs);
     });
   });
