@@ -76,6 +76,9 @@ export const AgentConfigSchema = Type.Object(
           monthlyBytesMax: Type.Optional(CounterSchema),
           threads: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
           inputsMayLeave: Type.Optional(Type.Boolean()),
+          /** Learn from own labelled inputs and take part in rounds: weights may leave, inputs do not. */
+          mayTrain: Type.Optional(Type.Boolean()),
+          roundsPerDay: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
         },
         closed,
       ),
@@ -117,6 +120,8 @@ export interface AgentConfig {
     readonly monthlyBytesMax: number | undefined;
     readonly threads: number | undefined;
     readonly inputsMayLeave: boolean;
+    readonly mayTrain: boolean;
+    readonly roundsPerDay: number;
   };
   readonly inputs: readonly InputConfig[];
   readonly serving: {
@@ -160,6 +165,8 @@ const settable = new Map<string, 'text' | 'number' | 'flag'>([
   ['policy.monthlyBytesMax', 'number'],
   ['policy.threads', 'number'],
   ['policy.inputsMayLeave', 'flag'],
+  ['policy.mayTrain', 'flag'],
+  ['policy.roundsPerDay', 'number'],
   ['serving.listen', 'text'],
   ['serving.tokenFile', 'text'],
   ['serving.certFile', 'text'],
@@ -248,6 +255,8 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
         monthlyBytesMax: policy.monthlyBytesMax,
         threads: policy.threads,
         inputsMayLeave: policy.inputsMayLeave ?? false,
+        mayTrain: policy.mayTrain ?? true,
+        roundsPerDay: policy.roundsPerDay ?? limits.roundsPerDay,
       },
       inputs,
       serving: {

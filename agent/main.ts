@@ -77,6 +77,7 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
       memoryBytesMax: policy.memoryBytesMax ?? Math.floor(memoryBytes() / 2),
       monthlyBytesMax: policy.monthlyBytesMax,
       threads: policy.threads ?? cpuQuotaThreads(),
+      ...{ mayTrain: policy.mayTrain, roundsPerDay: policy.roundsPerDay },
       askToBeKilled: (blame) => link.askToBeKilled(blame),
     },
   );

@@ -36,7 +36,7 @@ const pool = Array.from({ length: 1024 }, () => ({
   answer: {
     predicted: prng.nextBelow(10),
     confidence: prng.nextUnit(),
-    latencyMs: prng.nextUnit() * 20,
+    runMs: prng.nextUnit() * 20,
     values: Float64Array.from({ length: features }, () => prng.nextUnit()),
     isCorrect: undefined,
   },

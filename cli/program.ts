@@ -73,6 +73,11 @@ const nouns: readonly Noun[] = [
     load: async () => (await import('./rollout/command.ts')).registerRollout,
   },
   {
+    name: 'federation',
+    summary: 'federated rounds: start, list, show, explain, wait, abandon',
+    load: async () => (await import('./federation/command.ts')).registerFederation,
+  },
+  {
     name: 'token',
     summary: 'API tokens: create, list, revoke, whoami',
     load: async () => (await import('./token/command.ts')).registerToken,

@@ -13,8 +13,10 @@ import type { BootId, Digest } from '../shared/core/ids.ts';
 import { codeOf } from '../shared/core/operating-error.ts';
 import type { Log } from '../shared/ports/log.ts';
 import { digestOf } from '../shared/trust/hash.ts';
+import { WorkerAggregator } from './adapters/aggregator/worker-aggregator.ts';
 import { FolderBlobStore } from './adapters/blobs/folder-blob-store.ts';
 import { EmbeddedBroker } from './adapters/broker/embedded-broker.ts';
+import { ProcessCandidateBuilder } from './adapters/candidate-builder/process-candidate-builder.ts';
 import { ensureSecret, writeSecretFile } from './adapters/files/secret-file.ts';
 import { FileKeyStore } from './adapters/keys/file-key-store.ts';
 import { createJwtSessionTokens } from './adapters/session-token/jwt-session-tokens.ts';
@@ -24,6 +26,7 @@ import { createAuthorizeRegistry } from './http/authorize-registry.ts';
 import { createHttp, type HttpDeps } from './http/create-http.ts';
 import { registerRegistryRoutes } from './http/registry-routes.ts';
 import { registerTufRoutes } from './http/tuf-routes.ts';
+import type { BlobStore } from './ports/blob-store.ts';
 import { FleetServer, type FleetServerPorts } from './runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from './runner/front-desks.ts';
 import { ImageRepository } from './runner/image-repository.ts';
@@ -50,12 +53,17 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     ],
     ...{ insecurePlaintext: config.insecurePlaintext, clock, metrics, log },
   });
+  const repository = await openRepository(config, { ...rooms, log });
+  const aggregator = new WorkerAggregator();
   const ports: FleetServerPorts = {
     ...{ store, broker, clock, random, log, metrics, keys: rooms.keys },
     tokens: createJwtSessionTokens({ seed: rooms.sessionSeed, clock, random }),
     zones: new IntlZones(),
+    // A candidate is published in the repository; without one there are no rounds.
+    ...(repository === undefined
+      ? {}
+      : { federation: { ...openWorkshop(config, rooms.blobs), aggregator, repository } }),
   };
-  const repository = await openRepository(config, { ...rooms, log });
   const revoked = (): ReadonlySet<Digest> => repository?.revoked ?? new Set();
   const { origin, orderLifeMs, jitterMs } = config;
   const server = new FleetServer(ports, {
@@ -85,6 +93,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
       await app.close();
       clearTimeout(force);
       await Promise.allSettled([running, renewing]);
+      await aggregator.stop();
       await store.close();
       log.info({ event: 'server-stopped' }, 'everything is on disk');
     },
@@ -109,6 +118,12 @@ async function openRooms(config: ServerConfig) {
     store: await openFileStore(join(data, 'skein.db')),
   };
 }
+
+/** Candidates are built beside the data, so that their folders lie on a disk that has room for bundles. */
+const openWorkshop = ({ data }: ServerConfig, blobs: BlobStore) => ({
+  blobs,
+  builder: new ProcessCandidateBuilder({ blobs, folder: join(data, 'candidates') }),
+});
 
 /** Without a first root there is nothing to serve yet: the server starts, says so, and makes no claims. */
 async function openRepository(

@@ -13,7 +13,9 @@ export interface TrustedTime {
 export function trustedNow(time: TrustedTime, monotonicMs: number): number | undefined {
   const { anchor, floorMs } = time;
   if (anchor === undefined) return undefined;
-  return Math.max(floorMs, anchor.serverMs + Math.max(0, monotonicMs - anchor.atMonotonicMs));
+  // Real monotonic clocks have fractions; an instant is whole milliseconds wherever it is written down.
+  const sinceMs = Math.floor(Math.max(0, monotonicMs - anchor.atMonotonicMs));
+  return Math.max(floorMs, anchor.serverMs + sinceMs);
 }
 
 export function anchorTime(

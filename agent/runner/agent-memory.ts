@@ -5,6 +5,7 @@ import { limits } from '../../shared/contracts/limits.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { Epoch } from '../../shared/core/ids.ts';
+import { invariant } from '../../shared/core/invariant.ts';
 import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 
 const path = 'state/memory.json';
@@ -20,6 +21,7 @@ export class AgentMemory {
   readonly #disk: DeviceDisk;
   #record: AgentMemoryRecord;
   #nextReport: number;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(disk: DeviceDisk, record: AgentMemoryRecord) {
     this.#disk = disk;
@@ -47,34 +49,51 @@ export class AgentMemory {
     return this.#record.auditHead;
   }
 
-  async keepEpoch(epoch: Epoch): Promise<void> {
-    if (epoch !== this.#record.epoch) await this.#write({ ...this.#record, epoch });
+  keepEpoch(epoch: Epoch): Promise<void> {
+    return this.#change((record) => (epoch === record.epoch ? record : { ...record, epoch }));
   }
 
   /** Written at most once an hour: flash wears out. */
-  async keepFloor(floorMs: number): Promise<void> {
-    if (floorMs < this.#record.floorMs + limits.timeFloorStepMs) return;
-    await this.#write({ ...this.#record, floorMs });
+  keepFloor(floorMs: number): Promise<void> {
+    return this.#change((record) =>
+      floorMs < record.floorMs + limits.timeFloorStepMs ? record : { ...record, floorMs },
+    );
   }
 
-  async keepAuditHead(auditHead: AuditHead): Promise<void> {
-    if (auditHead.size > (this.#record.auditHead?.size ?? 0)) {
-      await this.#write({ ...this.#record, auditHead });
-    }
+  keepAuditHead(auditHead: AuditHead): Promise<void> {
+    return this.#change((record) =>
+      auditHead.size > (record.auditHead?.size ?? 0) ? { ...record, auditHead } : record,
+    );
   }
 
   /** Rises over boots. Numbers are reserved in blocks, so a report costs no write of its own. */
   async nextReportNumber(): Promise<number> {
     const number = this.#nextReport;
-    if (number > this.#record.reportsReserved) {
-      await this.#write({ ...this.#record, reportsReserved: number + limits.reportNumberBlock });
-    }
     this.#nextReport = number + 1;
+    await this.#change((record) =>
+      number > record.reportsReserved
+        ? { ...record, reportsReserved: number + limits.reportNumberBlock }
+        : record,
+    );
     return number;
   }
 
-  async #write(record: AgentMemoryRecord): Promise<void> {
-    await this.#disk.replace(path, utf8(canonicalJson(record)));
-    this.#record = record;
+  /**
+   * One change at a time, each upon the one before: of two that began from the same record the later write would undo
+   * the other. A lost reservation makes the next boot count from one again, and the server drops such reports as old.
+   */
+  #change(change: (record: AgentMemoryRecord) => AgentMemoryRecord): Promise<void> {
+    const work = async (): Promise<void> => {
+      const record = change(this.#record);
+      if (record === this.#record) return;
+      const bytes = utf8(canonicalJson(record));
+      // The next boot would read it as empty and forget all of it.
+      invariant(decode(bytes).ok, 'the memory is written in the form in which it is read');
+      await this.#disk.replace(path, bytes);
+      this.#record = record;
+    };
+    const result = this.#turn.then(work, work);
+    this.#turn = result;
+    return result;
   }
 }

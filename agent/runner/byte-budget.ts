@@ -73,10 +73,13 @@ export class ByteBudget {
     });
   }
 
-  /** Writes the exact sum; called when a download ends. */
+  /**
+   * Writes the exact sum; called when a download ends. Without a cap the sum is only shown, so that a step too many
+   * costs nobody a byte, and what was charged ahead is kept for the next download.
+   */
   settle(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#credit === 0) return;
+      if (this.#credit === 0 || this.capBytes === undefined) return;
       await this.#write({ ...this.#account, bytes: this.#account.bytes - this.#credit });
       this.#credit = 0;
     });

@@ -1,6 +1,8 @@
+import { limits } from '../../shared/contracts/limits.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';
 import type { AppName, BootId } from '../../shared/core/ids.ts';
+import { OperatingError } from '../../shared/core/operating-error.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 import type { Fetcher } from '../../shared/ports/fetcher.ts';
@@ -19,8 +21,9 @@ import { AgentMemory } from './agent-memory.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ContentStore } from './content-store.ts';
 import { DeviceSession } from './device-session.ts';
-import { DeviceUplink } from './device-uplink.ts';
+import { DeviceUplink, type OpenUplink } from './device-uplink.ts';
 import { CandidateGate } from './federation/candidate-gate.ts';
+import { Participant } from './federation/participant.ts';
 import { TrainingStore } from './federation/training-store.ts';
 import { type Blame, InferenceDesk } from './inference-desk.ts';
 import { Installer } from './installer.ts';
@@ -28,8 +31,10 @@ import { type HostedModel, ModelHost, type TimedAnswer } from './model-host.ts';
 import { OrderDesk } from './order-desk.ts';
 import { OutboxWriter } from './outbox-writer.ts';
 import { Reporter } from './reporter.ts';
+import { RevocationWatch } from './revocation-watch.ts';
 import { SessionLoop } from './session-loop.ts';
 import { SlotStore } from './slot-store.ts';
+import { StoreKeeper } from './store-keeper.ts';
 import { TrustedCatalogue } from './trusted-catalogue.ts';
 import { UpdateRunner } from './update-runner.ts';
 
@@ -63,6 +68,9 @@ export interface DeviceAgentOptions {
   readonly memoryBytesMax: number;
   readonly monthlyBytesMax: number | undefined;
   readonly threads: number;
+  /** The owner lets the device learn from labelled inputs and take part in rounds; true when absent. */
+  readonly mayTrain?: boolean;
+  readonly roundsPerDay?: number;
   /** A worker of the active model hangs; the verdict is durable already. */
   readonly askToBeKilled: (blame: Blame) => void;
 }
@@ -77,6 +85,8 @@ export class DeviceAgent {
   readonly #updates: UpdateRunner;
   readonly #reporter: Reporter;
   readonly #sessions: SessionLoop;
+  readonly #rounds: Participant;
+  readonly #store: StoreKeeper;
 
   private constructor(rooms: {
     readonly models: ModelHost;
@@ -84,12 +94,16 @@ export class DeviceAgent {
     readonly updates: UpdateRunner;
     readonly reporter: Reporter;
     readonly sessions: SessionLoop;
+    readonly rounds: Participant;
+    readonly store: StoreKeeper;
   }) {
     this.#models = rooms.models;
     this.#inference = rooms.inference;
     this.#updates = rooms.updates;
     this.#reporter = rooms.reporter;
     this.#sessions = rooms.sessions;
+    this.#rounds = rooms.rounds;
+    this.#store = rooms.store;
   }
 
   /** Reads what the disk remembers; nothing runs before `run`. */
@@ -126,34 +140,47 @@ export class DeviceAgent {
       memoryBytesMax,
       threads,
     });
-    const inference: InferenceDesk = new InferenceDesk({
-      ...{ clock, metrics, models, outbox, windowMs, memoryBytesMax, askToBeKilled },
-      updates: () => updates,
-      wentBack: (app, revertMs) => reporter.wentBack(app, revertMs),
-    });
-    const updates: UpdateRunner = await UpdateRunner.open({
-      ...{ disk, clock, random, log, installer, models },
-      trustedNowMs: () => sessions.trustedNowMs(),
-      modelChanged: (app, model) => inference.modelChanged(app, model),
-      stateChanged: () => reporter.ring(),
-    });
     const deviceKeyDigest = sha256Hex(deviceKey.publicKey);
     const identity = (): DeviceIdentity | undefined =>
       memory.epoch === undefined
         ? undefined
         : { ...address, deviceKey: deviceKeyDigest, epoch: memory.epoch };
-    const orders = new OrderDesk({ log, memory, catalogue, updates, identity });
+    const rounds = new Participant({
+      ...{ disk, random, log, fetcher, runtime, deviceKey, blobs, bearer, identity },
+      mayTrain: options.mayTrain ?? true,
+      roundsPerDay: options.roundsPerDay ?? limits.roundsPerDay,
+      directorKeys: async () => (await catalogue.directorKeys())?.keys,
+      trustedNowMs: () => sessions.trustedNowMs(),
+      running: async (app) => committedOf(models.active(app)),
+      send: async (envelope) => sendReport(sessions.uplink, envelope),
+    });
+    const inference: InferenceDesk = new InferenceDesk({
+      ...{ clock, metrics, models, outbox, windowMs, memoryBytesMax, askToBeKilled, rounds },
+      updates: () => updates,
+      wentBack: (app, revertMs) => reporter.wentBack(app, revertMs),
+    });
+    const store = new StoreKeeper({ disk, clock, log, content, slots, updates: () => updates });
+    const revocations = new RevocationWatch({ catalogue, installer, updates: () => updates });
+    const updates: UpdateRunner = await UpdateRunner.open({
+      ...{ disk, clock, random, log, installer, models, store },
+      learnRevocations: () => revocations.learn(),
+      trustedNowMs: () => sessions.trustedNowMs(),
+      modelChanged: (app, model) => inference.modelChanged(app, model),
+      stateChanged: () => reporter.ring(),
+    });
+    const orders = new OrderDesk({ log, memory, catalogue, updates, identity, rounds });
     const uplink = new DeviceUplink({
       ...{ address, boot, transport, clock, random, outbox },
-      received: (kind, envelope) => orders.receive(kind, envelope),
+      received: async (kind, envelope) => {
+        await orders.receive(kind, envelope);
+        await revocations.learn();
+      },
     });
     const session = new DeviceSession({ address, fetcher, random, deviceKey, audience });
     const sessions: SessionLoop = new SessionLoop({
       ...{ clock, random, log, memory, catalogue, session, uplink, claim },
       opened: async () => {
-        const revoked = (await catalogue.revocations()).map((entry) => entry.digest);
-        const isNew = revoked.some((digest) => !updates.state.revoked.has(digest));
-        if (isNew) await updates.record({ kind: 'revocations-learned', revoked });
+        await revocations.learn();
         updates.wake();
         reporter.ring();
       },
@@ -161,8 +188,11 @@ export class DeviceAgent {
     const reporter: Reporter = new Reporter({
       ...{ clock, log, memory, updates, deviceKey, identity, boot, agentVersion, facts, zone },
       uplink: () => sessions.uplink,
+      redundancy: store.redundancy,
     });
-    return new DeviceAgent({ models, inference, updates, reporter, sessions });
+    // The power may have gone between the list and the journal.
+    await revocations.learn();
+    return new DeviceAgent({ models, inference, updates, reporter, sessions, rounds, store });
   }
 
   get state(): UpdateState {
@@ -189,7 +219,18 @@ export class DeviceAgent {
       this.#inference.run(signal),
       this.#reporter.run(signal),
       this.#sessions.run(signal),
+      this.#rounds.run(signal),
+      this.#store.run(signal),
     ]);
     await this.#models.closeAll();
   }
+}
+
+/** What is on trial is not trained from: it may be gone in a moment. */
+const committedOf = (model: HostedModel | undefined) =>
+  model?.host === 'worker' ? { ...model.bundle, digest: model.slot.digest } : undefined;
+
+async function sendReport(uplink: OpenUplink | undefined, envelope: Uint8Array): Promise<void> {
+  if (uplink === undefined) throw new OperatingError('connect-failed', 'no session is open');
+  await uplink.send('round', envelope);
 }

@@ -14,6 +14,7 @@ import {
   watchModel,
 } from '../core/monitor/step-monitor.ts';
 import type { WatchId } from '../core/monitor/watched-model.ts';
+import type { Participant } from './federation/participant.ts';
 import type { HostedModel, ModelHost, TimedAnswer } from './model-host.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
 import type { UpdateRunner } from './update-runner.ts';
@@ -30,6 +31,7 @@ export interface InferenceDeskOptions {
   readonly models: ModelHost;
   readonly outbox: OutboxWriter;
   readonly updates: () => UpdateRunner;
+  readonly rounds: Pick<Participant, 'look' | 'keep'>;
   readonly windowMs: number;
   readonly memoryBytesMax: number;
   /** Only a kill from outside ends a hung worker; the verdict is durable when this is called. */
@@ -94,8 +96,11 @@ export class InferenceDesk {
   async infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {
     const watched = this.#watched.get(app);
     if (watched === undefined) throw new OperatingError('no-model', `nothing answers for ${app}`);
+    const { rounds } = this.#options;
+    const look = rounds.look(watched.model, input, label);
     try {
       const answer = await this.#options.models.infer(watched.model, input);
+      if (look !== undefined) rounds.keep(look);
       const isCorrect = label === undefined ? undefined : answer.label === label;
       this.#count({
         kind: 'inference-answered',
@@ -103,7 +108,7 @@ export class InferenceDesk {
         answer: { ...answer, isCorrect },
       });
       this.#options.metrics.observe('skein_inference_seconds', answer.latencyMs / 1_000);
-      watched.recent.addAnswer(answer.latencyMs, answer.confidence);
+      watched.recent.addAnswer(answer.runMs, answer.confidence);
       await this.#answered(app, watched);
       return answer;
     } catch (error) {

@@ -6,6 +6,7 @@ import type { OciManifest } from '../../shared/contracts/oci-manifest.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
+import { bundleParts } from '../core/store/bundle-parts.ts';
 import type { SlotFile } from '../core/store/slot-index.ts';
 import type { Target } from '../core/update/slot.ts';
 import { type BlobFailure, type DownloadWorld, downloadBlob } from './blob-download.ts';
@@ -67,8 +68,8 @@ export class Installer {
     if (!manifest.ok) return manifest;
     const config = await this.#fetchConfig(signed.value, manifest.value);
     if (!config.ok) return config;
-    const revoked = manifest.value.layers.find((layer) => scope.revoked.has(layer.digest));
-    if (revoked !== undefined) return final('revoked', `${revoked.digest} is revoked`);
+    const revoked = bundleParts(config.value).find((part) => scope.revoked.has(part));
+    if (revoked !== undefined) return final('revoked', `${revoked} is revoked`);
     return this.#fetchBlobs(signed.value, config.value);
   }
 
@@ -80,7 +81,8 @@ export class Installer {
     const graph = await this.#options.content.readBlob(variant.graph, {
       bytesMax: limits.onnxGraphBytesMax,
     });
-    if (!graph.ok) return final(graph.error.code, `${variant.graph} is not readable`);
+    // The disk is at fault, not the bundle: it is fetched again.
+    if (!graph.ok) return passing({ code: graph.error.code, message: variant.graph });
     const sizes = new Map(manifest.layers.map((layer) => [layer.digest, layer.size]));
     const blobs = new Map(
       variant.tensors.map(({ location, digest }) => [location, sizes.get(digest) ?? 0]),

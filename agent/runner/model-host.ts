@@ -46,7 +46,10 @@ export interface HostFailure {
 }
 
 export interface TimedAnswer extends Answer {
+  /** From the question to the answer, milliseconds; what the caller felt. */
   readonly latencyMs: number;
+  /** Of these, inside the model: what the guard and the gates judge. */
+  readonly runMs: number;
   /** What the graph returned, all rows of it. */
   readonly outputs: ReadonlyMap<string, Tensor>;
 }
@@ -129,11 +132,11 @@ export class ModelHost {
     const inputBytes = input.kind === 'bytes' ? input.bytes.length : 0;
     const prepared = prepareInput(model.bundle.config, input);
     if (!prepared.ok) throw new OperatingError(prepared.error.code, prepared.error.message);
-    const { outputs } = await model.session.run(prepared.value);
+    const { outputs, runMs } = await model.session.run(prepared.value);
     const answer = readAnswer(model.bundle.config, outputs, inputBytes);
     if (!answer.ok)
       throw new OperatingError(answer.error.code, `${model.slot.path} answered badly`);
-    return { ...answer.value, outputs, latencyMs: clock.monotonicMs() - startMs };
+    return { ...answer.value, outputs, runMs, latencyMs: clock.monotonicMs() - startMs };
   }
 
   async #open(

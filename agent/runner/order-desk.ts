@@ -6,6 +6,7 @@ import type { Log } from '../../shared/ports/log.ts';
 import { verifyEnvelope } from '../../shared/trust/dsse.ts';
 import { acceptDesired, type DeviceIdentity } from '../core/update/accept-desired.ts';
 import type { AgentMemory } from './agent-memory.ts';
+import type { Participant } from './federation/participant.ts';
 import type { TrustedCatalogue } from './trusted-catalogue.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
@@ -14,6 +15,8 @@ export interface OrderDeskOptions {
   readonly memory: AgentMemory;
   readonly catalogue: TrustedCatalogue;
   readonly updates: UpdateRunner;
+  /** Absent where no rounds are known. */
+  readonly rounds?: Pick<Participant, 'receive'>;
   readonly identity: () => DeviceIdentity | undefined;
 }
 
@@ -31,9 +34,24 @@ export class OrderDesk {
   }
 
   async receive(kind: DownKind, envelope: Uint8Array): Promise<void> {
-    const code = kind === 'desired' ? await this.#take(envelope) : 'kind-not-expected';
+    const code = await this.#codeOf(kind, envelope);
     if (code === undefined || code === 'desired-repeated') return;
     this.#options.log.warn({ event: 'order-refused', kind, code }, 'an order had no effect');
+  }
+
+  async #codeOf(kind: DownKind, envelope: Uint8Array): Promise<string | undefined> {
+    switch (kind) {
+      case 'desired':
+        return this.#take(envelope);
+      case 'round':
+        // Only handed over: a training takes seconds, and orders behind it must not wait.
+        return this.#options.rounds === undefined
+          ? 'kind-not-expected'
+          : this.#options.rounds.receive(envelope);
+      case 'ack':
+      case 'command':
+        return 'kind-not-expected';
+    }
   }
 
   /** The code of a refusal, or `undefined` when the order is in the journal. */
@@ -46,6 +64,8 @@ export class OrderDesk {
     if (!payload.ok) return payload.error.code;
     const desired = decodeDesired(payload.value);
     if (!desired.ok) return desired.error.code;
+    // A version nobody vouched for would outrank every honest order after it.
+    if (desired.value.directorVersion > director.version) return 'director-version-unknown';
     const accepted = acceptDesired(desired.value, identity, updates.state.seen);
     if (!accepted.ok) return accepted.error;
     await updates.record(accepted.value);

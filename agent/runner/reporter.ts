@@ -23,6 +23,8 @@ export interface ReporterOptions {
   readonly deviceKey: Signer;
   readonly identity: () => DeviceIdentity | undefined;
   readonly uplink: () => OpenUplink | undefined;
+  /** By app, how well the bundle to go back to is kept. */
+  readonly redundancy: ReadonlyMap<AppName, 'full' | 'shared'>;
   readonly boot: BootId;
   readonly agentVersion: string;
   readonly facts: Facts;
@@ -88,7 +90,7 @@ export class Reporter {
       zone,
       auditHead: memory.auditHead,
       revertMs: this.#revertMs,
-      redundancy: new Map(),
+      redundancy: this.#options.redundancy,
     });
     const payload = utf8(canonicalJson(report));
     await open.send('reported', await signEnvelope('reported', payload, [deviceKey]));

@@ -37,6 +37,11 @@ export interface SignedTarget {
   readonly custom: TargetCustom;
 }
 
+export interface DirectorKeys {
+  readonly version: number;
+  readonly keys: RoleKeys<'director'>;
+}
+
 export interface CatalogueFailure {
   readonly code: string;
   readonly message: string;
@@ -55,6 +60,8 @@ export class TrustedCatalogue {
   readonly #options: CatalogueOptions;
   readonly #client: TufClient;
   #repository: TrustedRepository | undefined;
+  /** What the fixed targets said when they were last verified; this process alone writes them, at a refresh. */
+  #fixed: { director?: DirectorKeys; revoked?: Revoked['revoked'] } = {};
 
   constructor(options: CatalogueOptions) {
     this.#options = options;
@@ -71,14 +78,19 @@ export class TrustedCatalogue {
     readonly kind: 'trusted' | 'at-least';
     readonly nowMs: number;
   }): Promise<Result<void, CatalogueFailure>> {
-    const repository = await this.#client.refresh(time);
-    if (!repository.ok) return repository;
-    this.#repository = repository.value;
-    for (const name of ['director.json', 'revoked.json']) {
-      const kept = await this.#keepFixed(repository.value.targets, name);
-      if (!kept.ok) return kept;
+    try {
+      const repository = await this.#client.refresh(time);
+      if (!repository.ok) return repository;
+      this.#repository = repository.value;
+      for (const name of ['director.json', 'revoked.json']) {
+        const kept = await this.#keepFixed(repository.value.targets, name);
+        if (!kept.ok) return kept;
+      }
+      return ok(undefined);
+    } finally {
+      // Also of a refresh that failed half-way: what is on disk may be newer than what was read.
+      this.#fixed = {};
     }
-    return ok(undefined);
   }
 
   /** Expiry of the newest metadata verified in this boot: how far the trusted-time floor may go. */
@@ -103,23 +115,30 @@ export class TrustedCatalogue {
   }
 
   /** Director keys as last verified, from disk: no network and no time needed. */
-  async directorKeys(): Promise<
-    { readonly version: number; readonly keys: RoleKeys<'director'> } | undefined
-  > {
+  async directorKeys(): Promise<DirectorKeys | undefined> {
+    const memo = this.#fixed;
+    if (memo.director !== undefined) return memo.director;
     const bytes = await this.#readFixed('director.json');
     const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
     if (decoded?.ok !== true) return undefined;
     const keys = decoded.value.keys.flatMap(
       (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
     );
-    return { version: decoded.value.version, keys: { role: 'director', keys, threshold: 1 } };
+    const { version } = decoded.value;
+    // Into the memory it began with: a refresh that ended meanwhile has begun another.
+    memo.director = { version, keys: { role: 'director', keys, threshold: 1 } };
+    return memo.director;
   }
 
   /** What must not run, as last verified, from disk. */
   async revocations(): Promise<Revoked['revoked']> {
+    const memo = this.#fixed;
+    if (memo.revoked !== undefined) return memo.revoked;
     const bytes = await this.#readFixed('revoked.json');
     const decoded = bytes === undefined ? undefined : decodeRevoked(bytes);
-    return decoded?.ok === true ? decoded.value.revoked : [];
+    if (decoded?.ok !== true) return [];
+    memo.revoked = decoded.value.revoked;
+    return memo.revoked;
   }
 
   async #keepFixed(targets: Targets, name: string): Promise<Result<void, CatalogueFailure>> {

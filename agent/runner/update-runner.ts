@@ -16,6 +16,7 @@ import { initialUpdateState, type UpdateState } from '../core/update/update-stat
 import type { Installer, InstallFailure } from './installer.ts';
 import { JournalFile } from './journal-file.ts';
 import type { HostedModel, ModelHost } from './model-host.ts';
+import type { StoreKeeper } from './store-keeper.ts';
 
 export interface UpdateRunnerOptions {
   readonly disk: DeviceDisk;
@@ -24,6 +25,9 @@ export interface UpdateRunnerOptions {
   readonly log: Log;
   readonly installer: Installer;
   readonly models: ModelHost;
+  readonly store: Pick<StoreKeeper, 'protect' | 'sweep'>;
+  /** Newly verified metadata may say that something must not run. */
+  readonly learnRevocations: () => Promise<void>;
   /** Wall time that a nonce-bound server signature vouches for; absent until one arrived in this boot. */
   readonly trustedNowMs: () => number | undefined;
   /** Another model answers for the app, or none. Called before the event is fed. */
@@ -31,6 +35,12 @@ export interface UpdateRunnerOptions {
   /** The state moved: a report is due. */
   readonly stateChanged: () => void;
 }
+
+const leavesGarbage: ReadonlySet<UpdateEvent['kind']> = new Set<UpdateEvent['kind']>([
+  'committed',
+  'verdict-reached',
+  'slot-damaged',
+]);
 
 type Failure = Pick<InstallFailure, 'code' | 'message' | 'isFinal'>;
 
@@ -50,6 +60,8 @@ export class UpdateRunner {
   /** Where the machine itself failed, such as a full disk: without a pause the loop would spin. */
   readonly #pausedUntilMs = new Map<AppName, number>();
   #state: UpdateState;
+  /** What was current or last-good may have become garbage; at the start, what an earlier boot left. */
+  #isSweepDue = true;
 
   private constructor(
     options: UpdateRunnerOptions,
@@ -96,6 +108,7 @@ export class UpdateRunner {
   async record(event: DurableUpdateEvent): Promise<void> {
     if (this.#journal.isLarge) await this.#journal.compact(compactUpdate(this.#state));
     await this.#journal.append(event);
+    if (leavesGarbage.has(event.kind)) this.#isSweepDue = true;
     this.feed(event);
   }
 
@@ -117,6 +130,7 @@ export class UpdateRunner {
     const stop = (): void => this.#bell.ring();
     signal.addEventListener('abort', stop, { once: true });
     while (!signal.aborted) {
+      await this.#sweep();
       let untilMs: number | undefined;
       for (const { app, step, rest } of this.decisions()) {
         if (this.#busy.has(app)) continue;
@@ -132,6 +146,12 @@ export class UpdateRunner {
       }
       await this.#rest(untilMs);
     }
+  }
+
+  /** Between steps only: a step that links blobs must find them where it left them. */
+  async #sweep(): Promise<void> {
+    if (!this.#isSweepDue || this.#busy.size > 0) return;
+    this.#isSweepDue = !(await this.#options.store.sweep(this.#state));
   }
 
   async #rest(untilMonotonicMs: number | undefined): Promise<void> {
@@ -170,6 +190,7 @@ export class UpdateRunner {
         const scope = { trustedNowMs: nowMs, revoked: this.#state.revoked };
         const done = await installer.fetch(step.target, scope);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
+        await this.#options.learnRevocations();
         this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
         return;
       }
@@ -182,6 +203,7 @@ export class UpdateRunner {
       case 'stage-slot': {
         const done = await installer.stage(step.target);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
+        await this.#protect(app, step.target.digest);
         this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
         return;
       }
@@ -210,6 +232,7 @@ export class UpdateRunner {
       modelChanged(app, activated.value);
       const { probation } = activated.value.bundle.config;
       this.feed({ kind: 'activated', app, slot, host, probation });
+      if (host === 'worker') await this.#protect(app, slot.digest);
       return;
     }
     const { code } = activated.error;
@@ -224,6 +247,13 @@ export class UpdateRunner {
       return;
     }
     return this.#fail(app, step, { slot, failure: activated.error });
+  }
+
+  /** The bundle to go back to must survive a bad sector under the one that runs or is about to. */
+  async #protect(app: AppName, active: Digest): Promise<void> {
+    const held = this.#state.apps.get(app)?.held ?? [];
+    const lastGood = held.find(({ digest }) => digest !== active);
+    if (lastGood !== undefined) await this.#options.store.protect(app, lastGood.digest, active);
   }
 
   async #fail(

@@ -20,6 +20,8 @@ export interface RestRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** Sent as they are, instead of `body`. */
+  readonly bytes?: Uint8Array;
   /** The tag of what the person saw. */
   readonly ifMatch?: string;
 }
@@ -82,7 +84,7 @@ export class RestClient {
 
   async #send(
     path: string,
-    { method = 'GET', query = {}, body, ifMatch }: RestRequest,
+    { method = 'GET', query = {}, body, bytes, ifMatch }: RestRequest,
     how: {
       readonly accept: string;
       readonly headers?: Readonly<Record<string, string>>;
@@ -99,10 +101,12 @@ export class RestClient {
         redirect: 'error',
         ...(how.signal === undefined ? {} : { signal: how.signal }),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(bytes === undefined ? {} : { body: bytes }),
         headers: {
           authorization: `Bearer ${this.#token}`,
           accept: how.accept,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(bytes === undefined ? {} : { 'content-type': 'application/octet-stream' }),
           // Each command asks once; the key lets a proxy's repetition do no harm.
           ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),

@@ -9,12 +9,12 @@ import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId } from '../../shared/core/ids.ts';
 import { signEnvelope } from '../../shared/trust/dsse.ts';
-import { filetypeApp } from './demo-devices.ts';
 import { createStrangersKey } from './demo-keys.ts';
 import type { DemoServer } from './demo-server.ts';
-import { nameOf, type Play } from './play-rollout.ts';
+import { nameOf } from './play-rollout.ts';
 import { type Publisher, pathOf } from './publisher.ts';
 import type { ResultRow } from './result-row.ts';
+import { filetypeApp, type Play } from './rollout-scene.ts';
 
 /** Turns one bit of a blob that only this bundle has, in the server's own store, after it was published. */
 export async function tamperWithBlob(server: DemoServer, bundle: PackedBundle): Promise<void> {

@@ -2,34 +2,31 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import fastify, { type FastifyInstance } from 'fastify';
+import { WorkerAggregator } from '../../fleet-server/adapters/aggregator/worker-aggregator.ts';
 import { FolderBlobStore } from '../../fleet-server/adapters/blobs/folder-blob-store.ts';
 import { EmbeddedBroker } from '../../fleet-server/adapters/broker/embedded-broker.ts';
+import { ProcessCandidateBuilder } from '../../fleet-server/adapters/candidate-builder/process-candidate-builder.ts';
 import { createOnlineKeys, FileKeyStore } from '../../fleet-server/adapters/keys/file-key-store.ts';
 import { createJwtSessionTokens } from '../../fleet-server/adapters/session-token/jwt-session-tokens.ts';
 import { openFileStore, type SqlStore } from '../../fleet-server/adapters/sql/sql-store.ts';
-import { devicePlane } from '../../fleet-server/http/device-plane.ts';
-import type { HttpApp } from '../../fleet-server/http/http-app.ts';
-import { createProblemAnswer } from '../../fleet-server/http/problem-answer.ts';
-import type { AuthorizeRegistry } from '../../fleet-server/http/registry-access.ts';
+import { createAuthorizeRegistry } from '../../fleet-server/http/authorize-registry.ts';
+import { createHttp } from '../../fleet-server/http/create-http.ts';
 import { registerRegistryRoutes } from '../../fleet-server/http/registry-routes.ts';
 import { registerTufRoutes } from '../../fleet-server/http/tuf-routes.ts';
-import { ExplainDesk } from '../../fleet-server/runner/explain-desk.ts';
-import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
+import type { BlobStore } from '../../fleet-server/ports/blob-store.ts';
+import { FleetServer, type FleetServerPorts } from '../../fleet-server/runner/fleet-server.ts';
+import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
 import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
-import { TokenDesk } from '../../fleet-server/runner/token-desk.ts';
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { PromMetrics } from '../../shared/adapters/metrics/prom-metrics.ts';
 import { cryptoRandom as random } from '../../shared/adapters/random/crypto-random.ts';
 import { IntlZones } from '../../shared/adapters/zones/intl-zones.ts';
-import type { ErrorCode } from '../../shared/contracts/error-codes.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
-import type { BootId, FleetId } from '../../shared/core/ids.ts';
-import { err, ok } from '../../shared/core/result.ts';
+import type { BootId, Digest, FleetId } from '../../shared/core/ids.ts';
 import type { KeyStore } from '../../shared/ports/key-store.ts';
 import type { Log } from '../../shared/ports/log.ts';
-import { sha256Hex } from '../../shared/trust/hash.ts';
+import { digestOf, sha256Hex } from '../../shared/trust/hash.ts';
 import { createOfflineKeys, type OfflineKeys, signFirstRoot } from './demo-keys.ts';
 
 export interface DemoServer {
@@ -44,7 +41,8 @@ export interface DemoServer {
   readonly store: SqlStore;
   readonly broker: EmbeddedBroker;
   readonly runner: FleetServer;
-  readonly explain: ExplainDesk;
+  readonly desks: FrontDesks;
+  readonly blobs: BlobStore;
   readonly blobFolder: string;
   close(): Promise<void>;
 }
@@ -79,42 +77,49 @@ export async function startDemoServer(
   const listen = [{ host, port: brokerPort }];
   const broker = new EmbeddedBroker({ listen, clock, metrics, log });
   const tokens = createJwtSessionTokens({ seed: random.bytes(32), clock, random });
-  const runner = new FleetServer(
-    {
-      ...{ store, broker, clock, random, keys: online, tokens, log, metrics },
-      zones: new IntlZones(),
-    },
-    {
-      boot: hexOf(random.bytes(16)) as BootId,
-      ...{ audience, brokerUrl },
-      cellKey: random.bytes(32),
-      directorVersion: 1,
-      orderLifeMs: hourMs,
-      jitterMs: 0,
-      revoked: () => repository.revoked,
-    },
-  );
-  const explain = new ExplainDesk({
-    ...{ store, clock, book: runner.book, revoked: () => repository.revoked },
+  const aggregator = new WorkerAggregator();
+  const builder = new ProcessCandidateBuilder({ blobs, folder: join(folder, 'candidates') });
+  const ports: FleetServerPorts = {
+    ...{ store, broker, clock, random, keys: online, tokens, log, metrics },
     zones: new IntlZones(),
+    federation: { blobs, aggregator, builder, repository },
+  };
+  const revoked = (): ReadonlySet<Digest> => repository.revoked;
+  const runner = new FleetServer(ports, {
+    boot: hexOf(random.bytes(16)) as BootId,
+    ...{ audience, brokerUrl, revoked },
+    cellKey: random.bytes(32),
+    directorVersion: 1,
+    orderLifeMs: hourMs,
+    jitterMs: 0,
   });
-  const access = new TokenDesk({ store, clock, random, sessionTokens: tokens });
+  const desks = createFrontDesks(runner, ports, { revoked });
   const claim = hexOf(randomBytes(16));
   await createFleet(store, { claim, devices: options.devices });
-  const first = await access.createFirst();
-  const app = await openFront({ repository, runner, access, log });
-  await app.listen({ host, port: httpPort });
+  const first = await desks.access.createFirst();
   const stop = new AbortController();
+  const routes = { repository, authorize: createAuthorizeRegistry(desks.access) };
+  const app = await createHttp({
+    ...{ desks, log, random, hosts: [host], closing: stop.signal },
+    health: { notReady: async () => undefined, exposition: () => metrics.exposition() },
+    enrolment: { origin: audience, rootDigest: async () => digestOf(rootMetadata) },
+    planes: [
+      async (scope) => registerTufRoutes(scope, routes),
+      async (scope) => registerRegistryRoutes(scope, routes),
+    ],
+  });
+  await app.listen({ host, port: httpPort });
   const running = runner.run(stop.signal);
   const renewing = repository.keepFresh(stop.signal, () => undefined);
   return {
     ...{ fleet, audience, brokerUrl, claim, rootMetadata, offline, online, store, broker, runner },
-    ...{ explain, blobFolder },
+    ...{ desks, blobs, blobFolder },
     adminToken: first?.token ?? '',
     close: async () => {
       stop.abort();
       await app.close();
       await Promise.all([running, renewing]);
+      await aggregator.stop();
       await store.close();
     },
   };
@@ -130,7 +135,7 @@ async function createFleet(
     await tx.claims.insert({
       fleet,
       claimHash: sha256Hex(utf8(claim)),
-      idPattern: 'edge-*',
+      idPattern: '*',
       usesLeft: devices,
       expiresAtMs: nowMs + hourMs,
       preAuthorized: true,
@@ -140,44 +145,6 @@ async function createFleet(
     });
   });
 }
-
-/** The doors that devices and publishers use; people's REST is not needed by a play in one process. */
-async function openFront(rooms: {
-  readonly repository: ImageRepository;
-  readonly runner: FleetServer;
-  readonly access: TokenDesk;
-  readonly log: Log;
-}): Promise<FastifyInstance> {
-  const { repository, runner, access, log } = rooms;
-  const app = fastify({ logger: false, forceCloseConnections: true });
-  app.setErrorHandler(createProblemAnswer(log));
-  const routes = { repository, authorize: authorizeBy(access) };
-  await registerTufRoutes(app, routes);
-  await registerRegistryRoutes(app, routes);
-  await app.register(
-    async (scope) => devicePlane(scope as unknown as HttpApp, { sessions: runner.sessions }),
-    { prefix: '/device/v1' },
-  );
-  return app;
-}
-
-const authorizeBy =
-  (access: TokenDesk): AuthorizeRegistry =>
-  async (token, need) => {
-    if (token === undefined) return err({ code: 'token-missing', message: 'no token was sent' });
-    const checked = await access.check(token);
-    if (!checked.ok) return err({ ...checked.error, code: checked.error.code as ErrorCode });
-    const principal = checked.value;
-    if (principal.kind === 'person') {
-      return ok({ actor: principal.name, scope: { fleets: 'all', seesUploads: true } });
-    }
-    if (need === 'publish') {
-      return err({ code: 'role-insufficient', message: 'devices publish nothing' });
-    }
-    const { address } = principal;
-    const scope = { fleets: [address.fleet], seesUploads: false };
-    return ok({ actor: `device:${address.device}`, scope });
-  };
 
 /** A port that was free a moment ago: devices are told the URL before the broker listens. */
 function freePort(): Promise<number> {

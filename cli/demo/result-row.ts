@@ -41,5 +41,7 @@ export function complaintOf(row: ResultRow, devices: number): string | undefined
   }
   const mustNotRun = kind === 'tampered' || kind === 'unsigned' || kind === 'golden';
   if (mustNotRun && activated > 0) return `${bundle} (${kind}) answered on ${activated} devices`;
-  return mustNotRun || activated > 0 ? undefined : `${bundle} (${kind}) never answered live input`;
+  // What dies of its first live input has answered none.
+  const mustRun = kind === 'slow' || kind === 'wrong';
+  return !mustRun || activated > 0 ? undefined : `${bundle} (${kind}) never answered live input`;
 }

@@ -1,25 +1,25 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Accuracy } from '../../firmware-bundles/evaluate/classifier-answers.ts';
 import { filetypeTrainable } from '../../firmware-bundles/zoo/filetype/graph.ts';
 import { verifyAudit } from '../../fleet-server/runner/verify-audit.ts';
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { HttpFetcher } from '../../shared/adapters/http/http-fetcher.ts';
-import { createOnnxRuntime } from '../../shared/runtime/onnx-runtime.ts';
 import { playUnsigned, tamperWithBlob } from './attack.ts';
-import { type DemoDevices, startDemoDevices } from './demo-devices.ts';
 import type { DemoResult } from './demo-result.ts';
 import { type DemoServer, startDemoServer } from './demo-server.ts';
-import { watchFleet } from './fleet-watch.ts';
+import { DemoFleet, daemonFilter } from './fleet/demo-fleet.ts';
+import { watchFleet } from './fleet/watch-fleet.ts';
 import type { LiveView } from './live-view.ts';
 import { MemoryLog } from './memory-log.ts';
-import { Pace } from './pace.ts';
-import { nameOf, type Play, playRollout } from './play-rollout.ts';
+import { type FederatedResult, playFederated } from './play-federated.ts';
+import { nameOf, playRollout } from './play-rollout.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { findNodeModules } from './project-folder.ts';
 import { Publisher } from './publisher.ts';
 import type { ResultRow } from './result-row.ts';
-import { SharedHost } from './shared-host.ts';
+import type { Play } from './rollout-scene.ts';
 
 export interface DemoOptions {
   readonly devices: number;
@@ -64,32 +64,30 @@ async function playIn(
   closers.push(() => server.close());
   const publisher = await publishFirst(server, prepared, closers);
   view.say(`server at ${server.audience}, broker at ${server.brokerUrl}`);
-  const pace = new Pace(clock);
-  const runtime = new SharedHost(createOnnxRuntime());
-  const started = await startDemoDevices({
-    ...{ server, nodeModules, runtime, pace, log, signal, deal: prepared.deal },
-    folder: join(folder, 'devices'),
-  });
-  closers.push(() => started.close());
-  view.say(
-    `${devices} devices in this process share one inference host; it self-tests once per digest`,
+  const fleet = await DemoFleet.start(
+    {
+      ...{ server, nodeModules, signal, deal: prepared.deal, daemons },
+      folder: join(folder, 'devices'),
+    },
+    (opened) => closers.push(() => opened.close()),
   );
+  view.say(
+    `${devices - daemons} devices in this process share one inference host; it self-tests once per digest`,
+  );
+  view.say(`${daemons} devices are daemons with everything of their own`);
   const stop = new AbortController();
   const names = namesOf(prepared);
-  const background = Promise.all([
-    pace.run(stop.signal),
-    watchFleet({ server, devices: started.all, pace, names, view }, stop.signal),
-  ]);
+  const background = Promise.all([watchFleet({ server, fleet, names, view }, stop.signal)]);
   closers.push(async () => {
     stop.abort();
     await background;
   });
-  const rows = await playScenes(
-    { server, devices: started.all, view, signal },
+  const played = await playScenes(
+    { server, devices: fleet.devices, view, signal },
     { prepared, publisher },
   );
-  view.say(`${runtime.selfTests} digests were self-tested, each in a process of its own`);
-  return await resultOf({ server, started, prepared, rows });
+  view.say(`${fleet.selfTests} digests were self-tested, each in a process of its own`);
+  return await resultOf({ server, fleet, prepared, played });
 }
 
 const namesOf = ({ releases }: Prepared) =>
@@ -124,59 +122,72 @@ async function publishFirst(
 }
 
 const waves = [1, 10, 50, 100] as const;
+const daemons = 10;
+/** Of the fleet, how many updates a round waits for; more are invited. */
+const roundShare = 0.3;
+/** Ten devices, two of them held back: the first wave has the two that a verdict needs. */
+const daemonCohort = { percents: [25, 50, 100], target: daemonFilter, holdback: { count: 2 } };
 
 /** In the order of the result's rows. */
 async function playScenes(
   play: Play,
   { prepared, publisher }: { readonly prepared: Prepared; readonly publisher: Publisher },
-): Promise<readonly ResultRow[]> {
+): Promise<Played> {
   const { packedV1, packedV2, bad } = prepared.releases;
   const rows: ResultRow[] = [];
   const done = (row: ResultRow): void => {
     rows.push(row);
     play.view.row(row);
   };
-  done(
-    await playRollout(play, {
-      bundle: packedV1,
-      kind: 'good',
-      percents: [100],
-      previous: undefined,
-    }),
-  );
   const isEnded = (): boolean => play.signal.aborted;
-  if (isEnded()) return rows;
+  const first = { bundle: packedV1, kind: 'good', percents: [100], previous: undefined } as const;
+  done(await playRollout(play, first));
+  if (isEnded()) return { rows };
   const previous = packedV1.digest;
   done(await playRollout(play, { bundle: packedV2, kind: 'good', percents: waves, previous }));
   for (const [kind, { packed: bundle }] of bad) {
-    if (isEnded()) return rows;
-    // Its graph would take the shared host down: it belongs to devices with a process of their own.
-    if (kind === 'crash') continue;
+    if (isEnded()) return { rows };
     if (kind === 'unsigned') {
       done(await playUnsigned(play, { bundle, publisher }));
       continue;
     }
     if (kind === 'tampered') await tamperWithBlob(play.server, bundle);
     const scene = { bundle, kind, percents: waves, previous: packedV2.digest };
-    done(await playRollout(play, scene));
+    // Its graph would take the shared host down: it belongs to devices with a process of their own.
+    done(await playRollout(play, kind === 'crash' ? { ...scene, ...daemonCohort } : scene));
   }
-  return rows;
+  if (isEnded()) return { rows };
+  const goalDevices = Math.floor(play.devices.length * roundShare);
+  const { data } = prepared;
+  const learned = await playFederated(play, { base: packedV2, data, percents: waves, goalDevices });
+  done(learned.row);
+  return { rows, ...learned };
+}
+
+interface Played {
+  readonly rows: readonly ResultRow[];
+  readonly result?: FederatedResult;
+  readonly accuracy?: Accuracy;
 }
 
 async function resultOf(played: {
   readonly server: DemoServer;
-  readonly started: DemoDevices;
+  readonly fleet: DemoFleet;
   readonly prepared: Prepared;
-  readonly rows: readonly ResultRow[];
+  readonly played: Played;
 }): Promise<DemoResult> {
-  const { server, started, prepared, rows } = played;
+  const { server, fleet, prepared } = played;
+  const { rows, result: federated, accuracy: v3 } = played.played;
   const audit = await verifyAudit(server.store, []);
   return {
-    devices: started.all.length,
-    daemons: 0,
-    inferences: started.all.reduce((sum, device) => sum + device.inferences, 0),
-    accuracy: new Map(Object.entries(prepared.accuracy)),
+    devices: fleet.devices.length,
+    daemons: fleet.daemons.length,
+    inferences: fleet.inferences,
+    accuracy: new Map(
+      Object.entries({ ...prepared.accuracy, ...(v3 === undefined ? {} : { v3 }) }),
+    ),
     rows,
+    federated,
     auditOk: audit.ok,
     confidence: prepared.confidence,
   };

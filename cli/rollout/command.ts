@@ -9,14 +9,15 @@ import type { Explanation } from '../../shared/contracts/explanation.ts';
 import { type ApiSession, inSession, withSession } from '../api/api-session.ts';
 import { instant, shortDigest, table } from '../api/printer.ts';
 import { watch } from '../api/watch.ts';
-import { registerCreate } from './create-rollout.ts';
+import { registerCreate, registerEdit } from './create-rollout.ts';
 import { rolloutPath, showRollout } from './show-rollout.ts';
 import { registerWait } from './wait-rollout.ts';
 
-/** `skein rollout`: draft, order, watch, wait, ask why. */
+/** `skein rollout`: draft, edit, order, watch, wait, ask why. */
 export function registerRollout(program: Command): void {
   const rollout = withSession(program.command('rollout').description('rollouts in canary waves'));
   registerCreate(rollout);
+  registerEdit(rollout);
   registerList(rollout);
   registerGet(rollout);
   registerExplain(rollout);

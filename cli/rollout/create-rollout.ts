@@ -21,10 +21,8 @@ interface CreateFlags {
   readonly submit?: boolean;
 }
 
-/** `skein rollout create`: flags over a plan file, both over the server's defaults. */
-export function registerCreate(rollout: Command): void {
-  const create = rollout.command('create').description('draft a rollout');
-  create
+const withPlan = (command: Command): Command =>
+  command
     .option('--bundle <name@version>', 'the bundle to offer')
     .option('--target <filter>', "whom it is for; 'state = accepted' when absent")
     .option('--waves <list>', 'such as 1%,10%,50%,100%', waves)
@@ -33,21 +31,47 @@ export function registerCreate(rollout: Command): void {
     .option('--supersede', 'take devices over from older rollouts of the app')
     .option('--override-stop', 'offer a bundle that was aborted before')
     .option('--comment <text>', 'what it is for')
-    .option('--file <plan>', 'a plan in YAML or JSON; flags win')
-    .option('--submit', 'start it at once')
-    .action((flags: CreateFlags) =>
-      inSession(create, async (session) => {
-        const body = { ...(await readPlan(flags.file)), ...(await planOf(session, flags)) };
-        const whole = { target: 'state = accepted', waves: [{ percent: 100 }], ...body };
-        const path = `/fleets/${encodeURIComponent(session.fleet)}/rollouts`;
-        const made = await session.client.ask<RolloutView>(path, { method: 'POST', body: whole });
-        const done =
-          flags.submit === true ? await submit(session, made.body, made.etag) : made.body;
-        session.print.answer(done, showRollout);
-        const next = flags.submit === true ? 'wait' : 'submit';
-        session.print.say(`next: skein rollout ${next} ${done.rollout}`);
-      }),
-    );
+    .option('--file <plan>', 'a plan in YAML or JSON; flags win');
+
+/** `skein rollout create`: flags over a plan file, both over the server's defaults. */
+export function registerCreate(rollout: Command): void {
+  const create = withPlan(rollout.command('create').description('draft a rollout'));
+  create.option('--submit', 'start it at once').action((flags: CreateFlags) =>
+    inSession(create, async (session) => {
+      const whole = await wholePlan(session, flags);
+      const path = `/fleets/${encodeURIComponent(session.fleet)}/rollouts`;
+      const made = await session.client.ask<RolloutView>(path, { method: 'POST', body: whole });
+      const done = flags.submit === true ? await submit(session, made.body, made.etag) : made.body;
+      session.print.answer(done, showRollout);
+      const next = flags.submit === true ? 'wait' : 'submit';
+      session.print.say(`next: skein rollout ${next} ${done.rollout}`);
+    }),
+  );
+}
+
+/** `skein rollout edit`: the plan is written anew, on the very version that stands there now. */
+export function registerEdit(rollout: Command): void {
+  const edit = withPlan(
+    rollout
+      .command('edit <rollout>')
+      .description('write the plan of your draft anew; what is left out is the default again'),
+  );
+  edit.action((id: string, flags: CreateFlags) =>
+    inSession(edit, async (session) => {
+      const body = await wholePlan(session, flags);
+      const path = rolloutPath(session, id);
+      const { etag: ifMatch = '' } = await session.client.ask<RolloutView>(path);
+      const request = { method: 'PUT', body, ifMatch } as const;
+      const edited = await session.client.ask<RolloutView>(path, request);
+      session.print.answer(edited.body, showRollout);
+      session.print.say(`next: skein rollout submit ${edited.body.rollout}`);
+    }),
+  );
+}
+
+async function wholePlan(session: ApiSession, flags: CreateFlags): Promise<object> {
+  const given = { ...(await readPlan(flags.file)), ...(await planOf(session, flags)) };
+  return { target: 'state = accepted', waves: [{ percent: 100 }], ...given };
 }
 
 async function submit(

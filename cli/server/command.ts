@@ -9,12 +9,15 @@ import {
   type ServerConfig,
 } from '../../fleet-server/config.ts';
 import { startServer } from '../../fleet-server/main.ts';
+import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import { collect } from '../api/arguments.ts';
 import { Printer } from '../api/printer.ts';
 import { endWithFailure } from '../api/tell-failure.ts';
 import { CommandEnded, exitCodes } from '../exit-code.ts';
+import { restoreBackup } from './restore-backup.ts';
+import { writeBackup } from './write-backup.ts';
 
 interface ServerFlags {
   readonly config?: string;
@@ -24,7 +27,7 @@ interface ServerFlags {
   readonly printConfig?: boolean;
 }
 
-/** `skein server`: the fleet server as a foreground process; `init` prepares its folder. */
+/** `skein server`: the fleet server as a foreground process; `init`, `backup` and `restore` look after its folder. */
 export function registerServer(program: Command): void {
   const server = withConfig(program.command('server').description('run the fleet server'));
   server
@@ -32,6 +35,51 @@ export function registerServer(program: Command): void {
     .action(() => tellFailures(server, () => run(server)));
   const init = server.command('init').description('make the online keys and secrets of a server');
   init.action(() => tellFailures(init, () => prepare(init)));
+  registerBackup(server);
+  registerRestore(server);
+}
+
+function registerBackup(server: Command): void {
+  const backup = server.command('backup').description('copy everything the server keeps');
+  backup
+    .requiredOption('--to <folder>', 'an empty folder, or one that is not there yet')
+    .option('--copy', 'copy blobs also where links would do')
+    .action((flags: { readonly to: string; readonly copy?: boolean }) =>
+      tellFailures(backup, async () => {
+        const { data, rootFile } = await readConfig(backup);
+        const blobs = flags.copy === true ? 'copy' : 'link';
+        const request = {
+          data,
+          rootFile,
+          to: flags.to,
+          blobs,
+          nowMs: systemClock.nowMs(),
+        } as const;
+        const taken = await writeBackup(request);
+        const print = new Printer(backup, 'table');
+        print.answer(taken, ({ folder, files, blobs: many }) => {
+          return `${files} files and ${many} blobs in ${folder}`;
+        });
+        print.say('it holds online keys and secrets: whoever reads it is the server');
+        print.say('not in it: the configuration, TLS files, a passphrase file, offline keys');
+      }),
+    );
+}
+
+function registerRestore(server: Command): void {
+  const restore = server.command('restore').description('put a backup into an empty data folder');
+  restore
+    .requiredOption('--from <folder>', 'what `skein server backup` made')
+    .action((flags: { readonly from: string }) =>
+      tellFailures(restore, async () => {
+        const { data } = await readConfig(restore);
+        const restored = await restoreBackup(flags.from, data);
+        const print = new Printer(restore, 'table');
+        print.answer(restored, (done) => `${done.blobs} blobs and the store are in ${done.data}`);
+        print.say('every device must report before anything is signed for it');
+        print.say('publish again what was signed offline after the backup was taken');
+      }),
+    );
 }
 
 const withConfig = (command: Command): Command =>

@@ -9,6 +9,8 @@ import type { Role } from '../core/model/access.ts';
 export type Access =
   | { readonly kind: 'public' }
   | { readonly kind: 'person'; readonly role: Role; readonly scope: 'fleet' | 'server' | 'own' }
+  /** A device with the token of its session; nobody else. */
+  | { readonly kind: 'device' }
   /** Downloads and uploads: a device, or a person of that role. The route judges the content by the principal. */
   | { readonly kind: 'device-or-person'; readonly role: Role };
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { DeviceAddress } from '../../shared/contracts/topics.ts';
 import { isFleetId } from '../../shared/core/ids.ts';
 import {
   mayActAs,
@@ -54,6 +55,13 @@ export function personOf(request: FastifyRequest): PersonPrincipal {
   throw new HttpProblem('role-insufficient', { detail: 'devices have no part in this' });
 }
 
+/** The device behind a request of a route that is for devices. */
+export function deviceOf(request: FastifyRequest): DeviceAddress {
+  const { principal } = request;
+  if (principal?.kind === 'device') return principal.address;
+  throw new HttpProblem('role-insufficient', { detail: 'only devices have a part in this' });
+}
+
 /** The rights of a long answer, looked at again: the token must still be good for the same route. */
 export async function isStillAllowed(
   request: FastifyRequest,
@@ -102,8 +110,11 @@ async function authorize(
     if (!isThere) throw new HttpProblem('not-found', { detail: `there is no fleet ${fleet}` });
   }
   if (principal.kind === 'device') {
-    if (access.kind === 'device-or-person') return;
+    if (access.kind !== 'person') return;
     throw new HttpProblem('role-insufficient', { detail: 'devices have no part in this' });
+  }
+  if (access.kind === 'device') {
+    throw new HttpProblem('role-insufficient', { detail: 'only devices have a part in this' });
   }
   if (!mayActAs(principal, access.role)) {
     throw new HttpProblem('role-insufficient', { detail: `needs the role ${access.role}` });

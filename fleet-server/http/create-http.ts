@@ -14,6 +14,7 @@ import { type ClaimRoutesDeps, claimRoutes } from './claim-routes.ts';
 import { devicePlane } from './device-plane.ts';
 import { deviceRoutes } from './device-routes.ts';
 import { eventRoutes } from './event-routes.ts';
+import { federationRoutes } from './federation-routes.ts';
 import { fleetRoutes } from './fleet-routes.ts';
 import { type HealthDeps, healthRoutes } from './health-routes.ts';
 import { useHostGuard } from './host-guard.ts';
@@ -23,6 +24,7 @@ import { describeApp, useOpenApi } from './openapi.ts';
 import { createProblemAnswer, HttpProblem } from './problem-answer.ts';
 import { useRateLimit } from './rate-limit.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
+import { roundUploadPlane } from './round-upload-plane.ts';
 import { useStrictSchemas } from './strict-schemas.ts';
 import { tokenRoutes } from './token-routes.ts';
 
@@ -107,6 +109,9 @@ async function registerPlanes(app: HttpApp, deps: HttpDeps): Promise<void> {
   const { desks, enrolment, health, closing } = deps;
   await app.register(async (scope: HttpApp) => healthRoutes(scope, health));
   await app.register(async (scope: HttpApp) => devicePlane(scope, desks), { prefix: '/device/v1' });
+  await app.register(async (scope: HttpApp) => roundUploadPlane(scope, desks), {
+    prefix: '/device/v1',
+  });
   await app.register(
     async (scope: HttpApp) => {
       await fleetRoutes(scope, desks);
@@ -114,6 +119,7 @@ async function registerPlanes(app: HttpApp, deps: HttpDeps): Promise<void> {
       await deviceRoutes(scope, desks);
       await claimRoutes(scope, { ...enrolment, claims: desks.claims });
       await rolloutRoutes(scope, desks);
+      await federationRoutes(scope, desks);
       await bundleRoutes(scope, desks);
       await auditRoutes(scope, desks);
       await eventRoutes(scope, { ...desks, closing });

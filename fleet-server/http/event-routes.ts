@@ -4,6 +4,7 @@ import {
   EventQuerySchema,
   type EventView,
 } from '../../shared/contracts/api/event.ts';
+import { errorCodes } from '../../shared/contracts/error-codes.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { FleetEvent } from '../core/model/fleet-event.ts';
 import type { EventStream, StreamPart } from '../runner/event-stream.ts';
@@ -103,11 +104,17 @@ function textOf(part: StreamPart): string {
     case 'heartbeat':
       return ': still here\n\n';
     case 'gap':
-      return `event: gap\ndata: ${JSON.stringify({ oldest: part.oldest })}\n\n`;
+      return `event: gap\ndata: ${JSON.stringify(missed(part.oldest))}\n\n`;
     case 'events':
       return part.events.map(eventText).join('');
   }
 }
+
+const missed = (oldest: number) => ({
+  code: 'events-missed',
+  title: errorCodes['events-missed'].sentence,
+  oldest,
+});
 
 /** JSON has no raw line feed, so one `data` line holds it. */
 const eventText = (event: FleetEvent): string =>

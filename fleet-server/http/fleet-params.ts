@@ -1,9 +1,11 @@
 import { Type } from 'typebox';
 import {
   DeviceIdSchema,
+  DigestSchema,
   FleetIdSchema,
   Hex32Schema,
   RolloutIdSchema,
+  RoundIdSchema,
 } from '../../shared/contracts/names.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -15,6 +17,8 @@ export const RolloutParams = Type.Object(
   { fleet: FleetIdSchema, rollout: RolloutIdSchema },
   closed,
 );
+export const RoundParams = Type.Object({ fleet: FleetIdSchema, round: RoundIdSchema }, closed);
+export const HeldOutParams = Type.Object({ fleet: FleetIdSchema, digest: DigestSchema }, closed);
 export const ClaimParams = Type.Object({ fleet: FleetIdSchema, claimHash: Hex32Schema }, closed);
 
 /** Documents `If-Match`; the route itself answers 428 when it is missing. */

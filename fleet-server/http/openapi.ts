@@ -37,6 +37,9 @@ export async function useOpenApi(app: FastifyInstance): Promise<void> {
 function documented(schema: FastifySchema, access: Access | undefined): FastifySchema {
   const response = { ...(schema.response as object) };
   if (access === undefined || access.kind === 'public') return { response, security: [] };
+  if (access.kind === 'device') {
+    return { response, security: [security], description: 'For a device, with its session token.' };
+  }
   return {
     response,
     security: [security],

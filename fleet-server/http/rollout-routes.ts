@@ -13,7 +13,8 @@ import { RolloutRequestSchema } from '../../shared/contracts/rollout.ts';
 import type { FleetId, RolloutId } from '../../shared/core/ids.ts';
 import { isRolloutId } from '../../shared/core/ids.ts';
 import type { FrontDesks } from '../runner/front-desks.ts';
-import type { CountedRollout, PersonOrder } from '../runner/rollout-office.ts';
+import type { PersonOrder } from '../runner/rollout/rollout-desk.ts';
+import type { CountedRollout } from '../runner/rollout-office.ts';
 import { approverOfFleet, operatorOfFleet, viewerOfFleet } from './access.ts';
 import { personOf } from './authentication.ts';
 import { Cursors } from './cursor.ts';
@@ -60,6 +61,26 @@ function listRoutes(app: HttpApp, { rollouts }: Desks): void {
       const created = await rollouts.create(personOf(request).name, fleet, request.body);
       reply.code(201);
       return tagged(reply, valueOf(created));
+    },
+  );
+  app.put(
+    '/fleets/:fleet/rollouts/:rollout',
+    {
+      config: { access: operatorOfFleet },
+      schema: {
+        operationId: 'editRollout',
+        summary: 'Write the plan of your own draft anew; what an approver was shown is void',
+        tags,
+        params: RolloutParams,
+        headers: IfMatchHeaders,
+        body: RolloutRequestSchema,
+        response: { 200: RolloutViewSchema },
+      },
+    },
+    async (request, reply) => {
+      const edit = { request: request.body, version: seenNumber(request) };
+      const { name } = personOf(request);
+      return tagged(reply, valueOf(await rollouts.edit(name, request.params, edit)));
     },
   );
   app.get(

@@ -14,7 +14,7 @@ export interface RepositoryRoutes {
 export const ownAccess: { readonly access: Access } = { access: { kind: 'public' } };
 
 /** Names that exist: `timestamp.json`, `<version>.<role>.json`. Anything else is not looked up. */
-const metadataName = /^(timestamp|[1-9][0-9]{0,8}\.[A-Za-z0-9_-]{1,80})\.json$/;
+const metadataName = /^(timestamp|[1-9][0-9]{0,11}\.[A-Za-z0-9_-]{1,80})\.json$/;
 const targetName = /^[0-9a-f]{64}\.[a-z]{1,16}\.json$/;
 
 /**

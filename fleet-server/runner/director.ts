@@ -41,14 +41,26 @@ export class Director {
     this.#options = options;
   }
 
+  /** Version of the keys it signs under. */
+  get version(): number {
+    return this.#options.directorVersion;
+  }
+
   /** Signs and publishes to devices that are owed an envelope; the others are sent what they have missed. */
   async serve(fleet: FleetId, devices: readonly DeviceId[]): Promise<void> {
-    for (const device of devices) {
+    for (const device of devices) await this.#serveOne(fleet, device);
+  }
+
+  async #serveOne(fleet: FleetId, device: DeviceId): Promise<void> {
+    for (let i = 0; i < limits.signAttemptsMax; i += 1) {
       const owed = await this.#load(fleet, device);
-      if (owed === undefined) continue;
+      if (owed === undefined) return;
       const envelope = owed.isStale ? await this.#sign(owed) : owed.stored;
-      if (envelope !== null) await this.#publish(owed.device, envelope);
+      if (envelope === null) continue;
+      await this.#publish(owed.device, envelope);
+      return;
     }
+    // Whoever wrote in between serves what it wrote.
   }
 
   async #load(fleet: FleetId, id: DeviceId) {
@@ -107,6 +119,11 @@ export class Director {
       signedAtMs: issuedAtMs,
     };
     const isNewest = await store.transaction(async (tx) => {
+      // One generation never has two contents: an order that came while this one was signed makes it worthless.
+      const now = await tx.devices.get(device.fleet, device.device);
+      const isCurrent =
+        now?.issuedGeneration === device.issuedGeneration && now.epoch === device.epoch;
+      if (!isCurrent) return false;
       const put = await tx.desiredEnvelopes.put(signed);
       const issued = { issuedGeneration: generation, issuedDirectorVersion: directorVersion };
       if (put) await tx.devices.update(device.fleet, device.device, issued);

@@ -12,6 +12,12 @@ import type { Broker } from '../ports/broker.ts';
 import type { TokenIssuer, TokenVerifier } from '../ports/session-tokens.ts';
 import type { Store } from '../ports/store.ts';
 import { Director } from './director.ts';
+import { EventKeeper } from './event-keeper.ts';
+import {
+  createFederation,
+  type Federation,
+  type FederationPorts,
+} from './federation/federation.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { ReportIntake } from './report-intake.ts';
 import { findPlaces } from './rollout/cohort-places.ts';
@@ -32,6 +38,8 @@ export interface FleetServerPorts {
   readonly tokens: TokenIssuer & TokenVerifier;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Without it no federated rounds are held. */
+  readonly federation?: FederationPorts;
 }
 
 export interface FleetServerOptions {
@@ -54,6 +62,7 @@ export class FleetServer {
   readonly book: RolloutBook;
   readonly director: Director;
   readonly live = new LiveSessions();
+  readonly federation: Federation | undefined;
   readonly #ports: FleetServerPorts;
   readonly #telemetry: TelemetryIntake;
   readonly #uplink: Uplink;
@@ -80,9 +89,18 @@ export class FleetServer {
       places: (tx, fleet, devices) =>
         findPlaces(tx, { fleet, devices, book, nowMs: clock.nowMs() }),
     });
+    this.federation =
+      ports.federation === undefined
+        ? undefined
+        : createFederation({
+            ...{ store, broker, clock, random, keys, log, boot, rollouts: desk },
+            ...ports.federation,
+            wake: () => this.wake(),
+          });
     this.#uplink = new Uplink({
       ...{ store, clock, random, metrics, broker, sessions, reports, director, boot },
       telemetry: this.#telemetry,
+      ...(this.federation === undefined ? {} : { rounds: this.federation }),
     });
     this.sessions = new SessionDesk({
       ...{ store, clock, random, tokens, sessions, cellKey, audience, brokerUrl, jitterMs },
@@ -101,10 +119,15 @@ export class FleetServer {
 
   /** Opens the broker and runs until the signal aborts. Rejects when the store is beyond repair. */
   async run(signal: AbortSignal): Promise<void> {
-    const { broker, tokens } = this.#ports;
+    const { broker, tokens, store, clock, log } = this.#ports;
     const gate = createTokenGate(tokens, (address, jti) => this.#admission(address, jti));
     await broker.start(gate, { received: (message) => this.#receive(message) });
-    await Promise.all([this.#telemetry.run(signal), this.#turnRollouts(signal)]);
+    await Promise.all([
+      this.#telemetry.run(signal),
+      this.#turnRollouts(signal),
+      new EventKeeper({ store, clock, log }).run(signal),
+      this.federation?.desk.run(signal),
+    ]);
     await broker.close();
   }
 

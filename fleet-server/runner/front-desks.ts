@@ -5,6 +5,7 @@ import { ClaimDesk } from './claim-desk.ts';
 import { DeviceDesk } from './device-desk.ts';
 import { EventStream } from './event-stream.ts';
 import { ExplainDesk } from './explain-desk.ts';
+import { RoundOffice } from './federation/round-office.ts';
 import { FleetDesk } from './fleet-desk.ts';
 import type { FleetServer, FleetServerPorts } from './fleet-server.ts';
 import { IdempotencyDesk } from './idempotency-desk.ts';
@@ -21,6 +22,7 @@ export interface FrontDesks {
   readonly devices: DeviceDesk;
   readonly claims: ClaimDesk;
   readonly rollouts: RolloutOffice;
+  readonly rounds: RoundOffice;
   readonly explanations: ExplainDesk;
   readonly bundles: BundleShelf;
   readonly audit: AuditDesk;
@@ -33,7 +35,7 @@ export function createFrontDesks(
   options: { readonly revoked: () => ReadonlySet<Digest> },
 ): FrontDesks {
   const { store, clock, random, zones, broker, tokens } = ports;
-  const { book, director, live, rollouts, sessions } = server;
+  const { book, director, federation, live, rollouts, sessions } = server;
   const wake = (): void => server.wake();
   return {
     access: new TokenDesk({ store, clock, random, sessionTokens: tokens }),
@@ -43,6 +45,7 @@ export function createFrontDesks(
     devices: new DeviceDesk({ store, clock, random, broker, live, director, rollouts, wake }),
     claims: new ClaimDesk({ store, clock, random }),
     rollouts: new RolloutOffice({ store, desk: rollouts, wake }),
+    rounds: new RoundOffice({ store, clock, federation }),
     explanations: new ExplainDesk({ store, clock, zones, book, revoked: options.revoked }),
     bundles: new BundleShelf(store),
     audit: new AuditDesk(store),

@@ -1,7 +1,7 @@
 import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { equalBytes } from '../../shared/core/bytes.ts';
-import type { Digest } from '../../shared/core/ids.ts';
+import type { Digest, FleetId } from '../../shared/core/ids.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
@@ -16,10 +16,10 @@ import { acceptRoot } from '../core/repository/accept-root.ts';
 import { fixedTargets } from '../core/repository/accept-targets.ts';
 import type { OnlineLives } from '../core/repository/next-metadata.ts';
 import { refusalOfOnlineKeys } from '../core/repository/online-keys.ts';
-import type { TargetsFacts } from '../core/repository/release-rules.ts';
+import type { Release, TargetsFacts } from '../core/repository/release-rules.ts';
 import { type RepositoryRefusal, refuse } from '../core/repository/repository-refusal.ts';
 import type { TrustedMetadata } from '../core/repository/trusted-metadata.ts';
-import { fleetOfRole, parseUploadName } from '../core/repository/upload-name.ts';
+import { federatedRole, fleetOfRole, parseUploadName } from '../core/repository/upload-name.ts';
 import type { BlobRefusal, BlobStore } from '../ports/blob-store.ts';
 import type { Store } from '../ports/store.ts';
 import { nextFederatedFile } from './repository/federated-file.ts';
@@ -27,12 +27,14 @@ import { planDelegated, planTopLevel } from './repository/plan-targets.ts';
 import {
   decodeDirectorKeys,
   decodeRevoked,
+  readReleases,
   readTargetsFacts,
 } from './repository/read-targets-facts.ts';
 import { registerReleases } from './repository/register-releases.ts';
 import { RegistryReader } from './repository/registry-reader.ts';
 import { RepositoryFiles } from './repository/repository-files.ts';
 import { readDelegated } from './repository/stored-metadata.ts';
+import { UploadShelf } from './repository/upload-shelf.ts';
 
 export interface ImageRepositoryPorts {
   readonly store: Store;
@@ -71,6 +73,7 @@ export class ImageRepository {
   readonly registry: RegistryReader;
   readonly #ports: ImageRepositoryPorts;
   readonly #files: RepositoryFiles;
+  readonly #uploads: UploadShelf;
   #facts: TargetsFacts | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -78,6 +81,7 @@ export class ImageRepository {
   private constructor(ports: ImageRepositoryPorts, files: RepositoryFiles) {
     this.#ports = ports;
     this.#files = files;
+    this.#uploads = new UploadShelf(ports);
     this.registry = new RegistryReader(ports);
   }
 
@@ -123,17 +127,28 @@ export class ImageRepository {
     return new Map(served.map(({ body }) => [body.kind, body.expiresAtMs]));
   }
 
+  /** Bundles that offline keys have signed, of every fleet. */
+  get signedReleases(): readonly Release[] {
+    return [...(this.#facts?.releases.values() ?? [])];
+  }
+
+  /** Candidates that the delegated key of a fleet has signed. */
+  async federatedReleases(fleet: FleetId): Promise<readonly Release[]> {
+    const trusted = await this.#files.load();
+    const file = await this.#ports.store.read((view) =>
+      readDelegated(view.tufFiles, federatedRole(fleet), trusted),
+    );
+    const releases = file === undefined ? undefined : readReleases(file.body);
+    if (releases?.ok === false) throw new OperatingError('store-corrupt', releases.error.message);
+    return [...(releases?.value.values() ?? [])];
+  }
+
   /** Keeps a blob that no bundle names yet. Codes: `too-large`, `upload-digest-mismatch`. */
   async putBlob(
     digest: Digest,
     body: AsyncIterable<Uint8Array>,
   ): Promise<Result<number, BlobRefusal>> {
-    const { blobs, store, clock } = this.#ports;
-    const put = await blobs.put(digest, body, { bytesMax: limits.uploadBytesMax });
-    if (!put.ok) return put;
-    const record = { digest, sizeBytes: put.value, storedAtMs: clock.nowMs() };
-    await store.transaction((tx) => tx.blobs.put(record));
-    return put;
+    return this.#uploads.put(digest, body);
   }
 
   /** Keeps `director.json` or `revoked.json` until a targets file names it; only then is it served. */
@@ -169,12 +184,18 @@ export class ImageRepository {
     return this.#alone(() => this.#files.renew());
   }
 
-  /** Looks from time to time whether something has to be renewed, until the signal aborts. */
+  /** Removes one batch of uploads that no bundle came for. Returns how many. */
+  async collectGarbage(): Promise<number> {
+    return this.#alone(() => this.#uploads.collect());
+  }
+
+  /** Looks from time to time whether something has to be renewed or removed, until the signal aborts. */
   async keepFresh(signal: AbortSignal, failed: (error: unknown) => void): Promise<void> {
     const { clock } = this.#ports;
     while (!signal.aborted) {
       try {
         await this.renew();
+        await this.collectGarbage();
       } catch (error) {
         failed(error);
       }

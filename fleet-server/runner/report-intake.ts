@@ -12,6 +12,7 @@ import type { Clock } from '../../shared/ports/clock.ts';
 import type { Zones } from '../../shared/ports/zones.ts';
 import { verifyEnvelope } from '../../shared/trust/dsse.ts';
 import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
+import { answerReport } from '../core/director/answer-report.ts';
 import type { Device } from '../core/model/device.ts';
 import { blankDeviceApp, type DeviceApp } from '../core/model/device-app.ts';
 import { stepExposure } from '../core/rollout/step-exposure.ts';
@@ -90,6 +91,18 @@ export class ReportIntake {
       receivedAtMs: nowMs,
     });
     const seen = report.seen;
+    const known = await tx.deviceApps.listOf(fleet, id);
+    const answer = answerReport(
+      {
+        directorVersion: this.#options.director.version,
+        issued: device,
+        wanted: new Map(
+          known.flatMap(({ app, desired }) => (desired === null ? [] : [[app, desired.digest]])),
+        ),
+      },
+      report,
+    );
+    if (answer.isForeign) await this.#tellForeign(tx, device, report);
     await tx.devices.update(fleet, id, {
       facts: report.facts,
       zone: report.zone ?? null,
@@ -100,16 +113,25 @@ export class ReportIntake {
       reportedNumber: report.number,
       seenDirectorVersion: seen.directorVersion,
       seenGeneration: seen.generation,
-      // A server restored from a backup goes on above what the device has seen; a report can only raise the number.
-      issuedGeneration: Math.max(device.issuedGeneration, seen.generation),
+      issuedGeneration: answer.issuedGeneration,
       needsReport: false,
     });
-    const known = await tx.deviceApps.listOf(fleet, id);
     for (const app of report.apps) {
       const before =
         known.find((entry) => entry.app === app.app) ?? blankDeviceApp(device, app.app);
       await tx.deviceApps.put(reportedOnto(before, app, { report, nowMs }));
     }
+  }
+
+  /** A person has to know: somebody else signs with the director's key. */
+  async #tellForeign(tx: StoreTx, device: Device, { seen }: ReportedState): Promise<void> {
+    const issued = device.issuedGeneration;
+    await tx.events.append(device.fleet, {
+      atMs: this.#options.clock.nowMs(),
+      kind: 'foreign-order-seen',
+      subject: device.device,
+      content: { seen: seen.generation, issued },
+    });
   }
 
   async #settleOffers(tx: StoreTx, address: DeviceAddress, report: ReportedState): Promise<void> {

@@ -2,11 +2,11 @@ import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
 import type { FleetId, RolloutId } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { OfferCount, Rollout, RolloutEvent } from '../core/model/rollout.ts';
-import type { RolloutEvent as RolloutOrder } from '../core/rollout/rollout-state.ts';
+import { resolveSpec } from '../core/rollout/spec.ts';
 import type { Page } from '../ports/repositories/page.ts';
 import type { RolloutQuery } from '../ports/repositories/rollout-repository.ts';
 import type { Store } from '../ports/store.ts';
-import type { RolloutDesk } from './rollout/rollout-desk.ts';
+import type { PersonOrder, RolloutDesk } from './rollout/rollout-desk.ts';
 
 export interface OfficeRefusal {
   readonly code: string;
@@ -19,26 +19,6 @@ export interface CountedRollout {
   readonly rollout: Rollout;
   readonly counts: readonly OfferCount[];
 }
-
-type Unordered<E> = E extends unknown ? Omit<E, 'order'> : never;
-/** An order as a person gives it; its place among the claims is added here. */
-export type PersonOrder = Unordered<
-  Extract<
-    RolloutOrder,
-    {
-      readonly type:
-        | 'submitted'
-        | 'approved'
-        | 'denied'
-        | 'paused'
-        | 'resumed'
-        | 'promoted'
-        | 'aborted'
-        | 'retried'
-        | 'edited';
-    }
-  >
->;
 
 /** Where people meet rollouts: they draft, look and order here; the desk behind it decides and acts. */
 export class RolloutOffice {
@@ -62,17 +42,38 @@ export class RolloutOffice {
     fleet: FleetId,
     request: RolloutRequest,
   ): Promise<Result<CountedRollout, OfficeRefusal>> {
-    const { path, digest } = request;
-    const bundle = await this.#store.read((view) => view.bundles.get(fleet, path));
-    if (bundle?.digest !== digest) {
-      const message = bundle === null ? `${path} is not published` : `${path} is ${bundle.digest}`;
-      return err({ code: 'bundle-unknown', message, pointer: '/path' });
-    }
-    if (bundle.status === 'revoked') {
-      return err({ code: 'digest-revoked', message: `${path} is revoked`, pointer: '/path' });
-    }
+    const offered = await this.#checkBundle(fleet, request);
+    if (!offered.ok) return offered;
     const created = await this.#desk.create(fleet, { request, author });
     return created.ok ? ok({ rollout: created.value, counts: [] }) : created;
+  }
+
+  /**
+   * Writes the plan of a draft anew; one that waits for approval is a draft again, and what was shown to the approver
+   * is void. Its author alone may do it: whoever wrote the plan must not be the one who approves it.
+   */
+  async edit(
+    editor: string,
+    { fleet, rollout }: { readonly fleet: FleetId; readonly rollout: RolloutId },
+    { request, version }: { readonly request: RolloutRequest; readonly version: number },
+  ): Promise<Result<CountedRollout, OfficeRefusal>> {
+    const known = await this.get(fleet, rollout);
+    if (!known.ok) return known;
+    const { author, app } = known.value.rollout;
+    if (author !== editor) {
+      return err({ code: 'rollout-of-another', message: `${rollout} was drafted by ${author}` });
+    }
+    if (request.app !== app) {
+      const message = `${rollout} is about ${app}; draft another one for ${request.app}`;
+      return err({ code: 'rollout-spec-invalid', message, pointer: '/app' });
+    }
+    const offered = await this.#checkBundle(fleet, request);
+    if (!offered.ok) return offered;
+    const spec = resolveSpec(request);
+    if (!spec.ok) return spec;
+    const by = { kind: 'person' as const, name: editor };
+    const event = { type: 'edited' as const, by, spec: spec.value };
+    return this.order({ fleet, rollout }, { event, version });
   }
 
   async list(
@@ -107,17 +108,27 @@ export class RolloutOffice {
     { fleet, rollout }: { readonly fleet: FleetId; readonly rollout: RolloutId },
     { event, version }: { readonly event: PersonOrder; readonly version: number },
   ): Promise<Result<CountedRollout, OfficeRefusal>> {
-    const needsOrder = event.type === 'submitted' || event.type === 'approved';
-    const placed: RolloutOrder = needsOrder
-      ? { ...event, order: await this.#desk.nextOrder(fleet) }
-      : event;
-    const done = await this.#desk.order({ fleet, rollout }, { event: placed, version });
+    const done = await this.#desk.order({ fleet, rollout }, { event, version });
     if (!done.ok) {
       const { code, place } = done.error;
       return err({ code, message: `${rollout} is ${place}` });
     }
     this.#wake();
     return this.get(fleet, rollout);
+  }
+
+  async #checkBundle(
+    fleet: FleetId,
+    { path, digest }: RolloutRequest,
+  ): Promise<Result<void, OfficeRefusal>> {
+    const bundle = await this.#store.read((view) => view.bundles.get(fleet, path));
+    if (bundle?.digest !== digest) {
+      const message = bundle === null ? `${path} is not published` : `${path} is ${bundle.digest}`;
+      return err({ code: 'bundle-unknown', message, pointer: '/path' });
+    }
+    return bundle.status === 'revoked'
+      ? err({ code: 'digest-revoked', message: `${path} is revoked`, pointer: '/path' })
+      : ok(undefined);
   }
 }
 

@@ -16,6 +16,8 @@ import type { Broker, UpMessage } from '../ports/broker.ts';
 import type { Store } from '../ports/store.ts';
 import type { WindowAck } from './commit-windows.ts';
 import type { Director } from './director.ts';
+import type { RoundDesk } from './federation/round-desk.ts';
+import type { UpdateIntake } from './federation/update-intake.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import type { ReportIntake } from './report-intake.ts';
 import type { TelemetryIntake } from './telemetry-intake.ts';
@@ -31,6 +33,11 @@ export interface UplinkOptions {
   readonly reports: ReportIntake;
   readonly director: Director;
   readonly boot: BootId;
+  /** Absent where no rounds are held. */
+  readonly rounds?: {
+    readonly desk: Pick<RoundDesk, 'serve'>;
+    readonly updates: Pick<UpdateIntake, 'receiveReport'>;
+  };
 }
 
 const decodeWindow = createDecoder(WindowSchema, limits.windowBytesMax);
@@ -94,8 +101,9 @@ export class Uplink {
       }
       case 'presence':
         return this.#takePresence(address, frame.value);
-      case 'result':
       case 'round':
+        return this.#takeRoundReport(address, body);
+      case 'result':
         return 'kind-not-expected';
     }
   }
@@ -126,13 +134,21 @@ export class Uplink {
     return taken.ok ? undefined : taken.error.code;
   }
 
+  async #takeRoundReport(address: DeviceAddress, body: Uint8Array): Promise<string | undefined> {
+    const { rounds } = this.#options;
+    if (rounds === undefined) return 'kind-not-expected';
+    // Reports wait for each other, and the broker's buffer is reused after this call.
+    const taken = await rounds.updates.receiveReport(address, Uint8Array.from(body));
+    return taken.ok ? undefined : taken.error.code;
+  }
+
   async #takePresence(
     address: DeviceAddress,
     { header, body }: Frame,
   ): Promise<string | undefined> {
     const presence = decodePresence(body);
     if (!presence.ok) return presence.error.code;
-    const { store, clock, director } = this.#options;
+    const { store, clock, director, rounds } = this.#options;
     const { boot, seq } = header;
     const isOnline = await store.transaction(async (tx) => {
       const device = await tx.devices.get(address.fleet, address.device);
@@ -156,7 +172,9 @@ export class Uplink {
       });
       return online;
     });
-    if (isOnline) await director.serve(address.fleet, [address.device]);
+    if (!isOnline) return undefined;
+    await director.serve(address.fleet, [address.device]);
+    await rounds?.desk.serve(address);
     return undefined;
   }
 }

@@ -97,6 +97,10 @@ export const errorCodes = {
     403,
     'Ask somebody else: the author of a rollout cannot approve it.',
   ),
+  'rollout-of-another': refusal(
+    403,
+    'Only its author changes a draft; have it denied with a reason, or draft another one.',
+  ),
   'approval-void': refusal(
     409,
     'The rollout changed after it was shown; read it again and approve what stands there now.',
@@ -157,7 +161,6 @@ export const errorCodes = {
     'The device acknowledged the update and then reported no outcome; look at the device.',
   ),
   'person-decided': refusal(409, 'A person decided this; the audit entry names who and why.'),
-  superseded: refusal(409, 'A later rollout took this device over; look at that rollout.'),
 
   // ONNX graphs (onnx-guard, workshop reader)
   'onnx-malformed': input(422, 'Export the model again; the file is cut off or not ONNX.'),
@@ -381,6 +384,14 @@ export const errorCodes = {
   ),
   'stale-generation': input(409, 'A newer order was seen; the device keeps to it.'),
   'desired-repeated': input(200, 'The order is known already; nothing changes.'),
+  'generation-leaps': refusal(
+    409,
+    'The order skips too many numbers to be honest; look who else holds the director key, and rotate it.',
+  ),
+  'director-version-unknown': refusal(
+    409,
+    'The order speaks for director keys that no verified director.json lists; publish them first.',
+  ),
   // Messages, sessions, broker
   'threshold-unmet': input(403, 'Have as many different keys of the role sign as it demands.'),
   'mac-invalid': input(
@@ -747,6 +758,18 @@ export const errorCodes = {
     'The summing thread ended; the sum is filled again from the updates that were kept.',
   ),
   'held-out-malformed': input(422, 'Write the held-out set with the workshop and upload it again.'),
+  'training-off': refusal(
+    409,
+    'The owner of the device has switched training off (`policy.mayTrain`); it stays out of rounds.',
+  ),
+  'training-interrupted': transient(
+    503,
+    'The agent stopped while it trained; it is ordered again.',
+  ),
+  'federation-off': refusal(
+    409,
+    'The server holds no rounds: publish a first root, then start it again.',
+  ),
   'parent-unknown': input(
     422,
     'A candidate must name a live federable bundle as its parent; ask the server for a new one.',
@@ -779,6 +802,26 @@ export const errorCodes = {
     'Ask for a model that this device runs; GET /v2 and `skein agent status` tell.',
   ),
   'version-not-active': input(404, 'Ask for the version that runs, or leave the version out.'),
+
+  // Events
+  'events-missed': refusal(
+    410,
+    'Events between are no longer kept: list what you follow again, then go on from here.',
+  ),
+
+  // Backup and restore of a server
+  'folder-not-empty': refusal(
+    409,
+    'Name a folder that is empty or not there yet; nothing is ever overwritten.',
+  ),
+  'backup-incomplete': refusal(
+    409,
+    'The backup lacks a file or a blob that its own list names; use another one.',
+  ),
+  'backup-altered': refusal(
+    409,
+    'A file of the backup is not what was backed up; use another one, and look who could write there.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -15,6 +15,7 @@ import {
   TargetPathSchema,
   VersionSchema,
 } from './names.ts';
+import { RolloutPolicySchema } from './rollout.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -94,6 +95,8 @@ export const RoundRequestSchema = Type.Object(
     reportingMs: Type.Integer({ minimum: 1, maximum: limits.roundPhaseMsMax }),
     /** Blob with labelled held-out inputs that the candidate is gated on. */
     heldOut: DigestSchema,
+    /** How the candidate is rolled out; in canary waves to every accepted device when absent. */
+    rollout: Type.Optional(RolloutPolicySchema),
   },
   closed,
 );

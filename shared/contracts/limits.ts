@@ -23,6 +23,8 @@ export const limits = {
   wavesMax: 32,
   /** Combinations of the tags and facts an assignment is stratified by; each has its own boundaries. */
   strataMax: 256,
+  /** Groups of (cell, veterans, stratum) that one freeze reads: half of what cells and strata allow. */
+  memberGroupsMax: 1_048_576,
   /** Names to stratify by. */
   stratifyByMax: 4,
   /** Facts in one explanation; more is a dump, not a reason. */
@@ -77,6 +79,14 @@ export const limits = {
   outboxBytesMax: 16 * 1024 * 1024,
   /** Journal size from which the outbox compacts itself; small enough to be read at every start. */
   outboxCompactBytes: 256 * 1024,
+
+  // Device housekeeping
+  /** From the start to the first scrub, so that a device that is rebooted each day is scrubbed too. */
+  scrubFirstMs: 3_600_000,
+  /** Between scrubs: latent bad sectors are found within days, and a flash cell is not read to death. */
+  scrubPeriodMs: 24 * 3_600_000,
+  /** Reads of a scrub: a few per cent of what an SD card gives, so that inference does not wait for it. */
+  scrubBytesPerSecond: 1024 * 1024,
 
   // Device content store and downloads
   /** Piece of a blob that is hashed, verified and kept at once; the unit of chunk hashes. */
@@ -265,6 +275,14 @@ export const limits = {
   /** Entries that the recording log of a simulated node keeps; the oldest leave first. */
   recordedLogEntriesMax: 10_000,
 
+  // Orders
+  /** Tries to sign what is wanted now; each further one means that an order came while one was signed. */
+  signAttemptsMax: 3,
+  /** How far one order may rise above the last: a stolen key must not use up the numbers (2^53) in one stroke. */
+  generationLeapMax: 1_000_000,
+  /** Generations that a lost server may have signed after the backup that is restored; renewals are monthly. */
+  restoreGenerationGap: 1_000,
+
   // Rollout turns
   /** Devices told something in one transaction: bounds how long the one writer is held. */
   offersPerTurnMax: 256,
@@ -333,6 +351,10 @@ export const limits = {
   federatedLifeMs: 90 * 86_400_000,
   /** Between two looks at whether something has to be signed again. */
   renewLookMs: 600_000,
+  /** An upload that no signed bundle or open round names is removed after this long without a new upload of it. */
+  uploadKeptMs: 7 * 86_400_000,
+  /** Blobs removed between two publications; a publication waits for them. */
+  uploadsCollectedMax: 256,
   /** Publications that wait for the one before; each may hold a metadata file. */
   publishesWaitingMax: 16,
   /** An online key file: role, public key, sealed seed. */
@@ -371,6 +393,10 @@ export const limits = {
   eventBatchMax: 200,
   /** Pause between two looks of a stream at the store, and between its comment lines, which re-check its rights. */
   eventPollMs: 250,
+  /** Newest events kept for each fleet; a follower that was away longer lists again. */
+  eventsKept: 100_000,
+  /** Between two looks at whether events have to go; until then there are some more. */
+  eventPruneMs: 600_000,
   eventHeartbeatMs: 15_000,
   /** Bytes waiting for a slow stream reader before it is cut; it resumes with Last-Event-ID. */
   eventUnsentBytesMax: 1024 * 1024,
@@ -418,6 +444,11 @@ export const limits = {
   examplesBytesMax: 2 * 1024 * 1024,
   /** Journal of the examples: what is kept in base64, and as much again until it is compacted. */
   exampleJournalBytesMax: 8 * 1024 * 1024,
+  /** Examples that wait for one write together, and inputs a device remembers to have seen. */
+  examplesWaitingMax: 64,
+  seenInputsMax: 1_024,
+  /** Orders of other rounds that wait while a training runs. */
+  ordersWaitingMax: 8,
   /** Rounds one device takes part in within a day, unless its owner says otherwise. */
   roundsPerDay: 24,
   /** Rounds the device's ledger remembers; above a day's worth the oldest leave. */
@@ -485,4 +516,9 @@ export const limits = {
   /** Tensors of one request, as in a bundle's signature. */
   inferTensorsMax: 16,
   tensorRankMax: 8,
+
+  // Backup of a server
+  /** `backup.json` lists a dozen files; blobs are named by their digests. */
+  backupListBytesMax: 256 * 1024,
+  backupFilesMax: 256,
 } as const;

@@ -136,6 +136,16 @@ export const RolloutRequestSchema = Type.Object(
 );
 export type RolloutRequest = Static<typeof RolloutRequestSchema>;
 
+const {
+  app: _app,
+  path: _path,
+  digest: _digest,
+  ...policyProperties
+} = RolloutRequestSchema.properties;
+/** How something is rolled out, without what: for a bundle that is only made later. */
+export const RolloutPolicySchema = Type.Object(policyProperties, closed);
+export type RolloutPolicy = Static<typeof RolloutPolicySchema>;
+
 /** The request with every default filled in: what is stored, approved and decided by. */
 export interface RolloutSpec {
   readonly app: RolloutRequest['app'];

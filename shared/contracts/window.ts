@@ -25,7 +25,7 @@ export const WindowModelSchema = Type.Object({
   inferences: CounterSchema,
   /** Errors by catalogue code. */
   errors: Type.Array(Type.Object({ code: CodeSchema, count: CounterSchema }), { maxItems: 32 }),
-  /** Counts over the shared latency edges (`shared/stats/latency-bins.ts`). */
+  /** The model's own time per answer, over the shared edges (`shared/stats/latency-bins.ts`). */
   latency: Type.Array(CounterSchema, { maxItems: 64 }),
   /** Counts by predicted class index; unseen categories are counted in the last place, never named. */
   predicted: Type.Array(CounterSchema, { maxItems: 256 }),

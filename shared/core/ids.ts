@@ -48,3 +48,4 @@ export const isAppName = matcher<AppName>(namePattern);
 export const isDigest = matcher<Digest>(digestPattern);
 export const isTargetPath = matcher<TargetPath>(targetPathPattern);
 export const isRolloutId = matcher<RolloutId>(rolloutIdPattern);
+export const isRoundId = matcher<RoundId>(roundIdPattern);

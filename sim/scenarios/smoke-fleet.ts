@@ -1,7 +1,7 @@
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
 import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
-import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
+import type { BootId, DeviceId, Digest, FleetId } from '../../shared/core/ids.ts';
 import { createPrng } from '../../shared/core/prng.ts';
 import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
 import { sha256Hex } from '../../shared/trust/hash.ts';
@@ -17,7 +17,7 @@ import { SimSessionTokens } from '../world/sim-session-tokens.ts';
 import { TimeLoop } from '../world/time-loop.ts';
 import { type SmokeBehaviour, smokeApp, smokeBundle, smokeModel } from './smoke-bundles.ts';
 import { SmokeDevice } from './smoke-device.ts';
-import { smokeOrigin, smokeRepository } from './smoke-origin.ts';
+import { type SmokeMetadata, smokeOrigin, smokeRepository } from './smoke-origin.ts';
 
 export const smokeFleet = 'smoke' as FleetId;
 const claim = 'a-claim-for-the-smoke-world';
@@ -36,6 +36,7 @@ export class SmokeFleet {
   readonly bundles;
   readonly devices = new Map<DeviceId, SmokeDevice>();
   readonly #behaviours: readonly SmokeBehaviour[];
+  readonly #metadata: SmokeMetadata;
   readonly #seed: string;
   readonly #random: SimRandom;
   readonly repository;
@@ -43,12 +44,13 @@ export class SmokeFleet {
   readonly #stop = new AbortController();
   #serving: Promise<void> = Promise.resolve();
 
-  constructor(seed: string, behaviours: readonly SmokeBehaviour[]) {
+  constructor(seed: string, behaviours: readonly SmokeBehaviour[], metadata: SmokeMetadata = {}) {
     this.#seed = seed;
+    this.#metadata = metadata;
     this.#behaviours = behaviours;
     this.#random = new SimRandom(seed);
     this.bundles = behaviours.map(smokeBundle);
-    this.repository = smokeRepository(this.bundles, seed);
+    this.repository = smokeRepository(this.bundles, seed, metadata);
     const clock = new SimClock(this.time, 'server');
     this.broker = new SimBroker({ clock, prng: createPrng(`${seed}/broker`) });
     const random = this.#random.fork('server');
@@ -88,6 +90,18 @@ export class SmokeFleet {
     );
     this.#serving = this.loop.track('server', this.server.run(this.#stop.signal));
     for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, skewMs(i));
+  }
+
+  /** The offline keys publish the next version of the repository, in which these bundles are revoked. */
+  revoke(digests: readonly Digest[]): void {
+    const revoked = digests.map((digest) => {
+      return { digest, reason: 'revoked', then: 'stop' as const };
+    });
+    const next = smokeRepository(this.bundles, this.#seed, {
+      ...this.#metadata,
+      ...{ version: 2, revoked },
+    });
+    for (const [path, bytes] of next.files) this.repository.files.set(path, bytes);
   }
 
   /** Everybody ends what is under way. */

@@ -1,5 +1,6 @@
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import type { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
+import type { Revoked } from '../../shared/contracts/bundle-config.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
@@ -16,20 +17,35 @@ import {
 import { SeededKeys, seededSigner } from '../world/seeded-keys.ts';
 import type { OriginHandler, OriginResponse } from '../world/sim-fetcher.ts';
 
+export interface SmokeMetadata {
+  /** Of targets, snapshot and timestamp; the root stays the first. */
+  readonly version?: number;
+  /** When all of it expires, root included. */
+  readonly expiresAtMs?: number;
+  readonly revoked?: Revoked['revoked'];
+}
+
+const firstMetadata = { version: 1, expiresAtMs: Date.UTC(2030, 0, 1) };
+
+const tufSign =
+  (signer: { readonly publicKey: Uint8Array; sign(bytes: Uint8Array): unknown }) =>
+  (bytes: Uint8Array) => ({
+    keyid: ed25519Key(signer.publicKey).keyId,
+    sig: hexOf(signer.sign(bytes) as Uint8Array),
+  });
+
 /** A signed repository of fixed content, by path: what a CDN would hold. */
-export function smokeRepository(bundles: readonly PackedBundle[], seed: string) {
+export function smokeRepository(
+  bundles: readonly PackedBundle[],
+  seed: string,
+  { revoked = [], ...times }: SmokeMetadata = {},
+) {
+  const life = { ...firstMetadata, ...times };
   const keys = new SeededKeys(seed);
   const offline = { root: seededSigner(`${seed}/root`), targets: seededSigner(`${seed}/targets`) };
-  const tufSign =
-    (signer: { readonly publicKey: Uint8Array; sign(bytes: Uint8Array): unknown }) =>
-    (bytes: Uint8Array) => ({
-      keyid: ed25519Key(signer.publicKey).keyId,
-      sig: hexOf(signer.sign(bytes) as Uint8Array),
-    });
   const grant = (publicKey: Uint8Array) => ({ keys: [ed25519Key(publicKey)], threshold: 1 });
-  const life = { version: 1, expiresAtMs: Date.UTC(2030, 0, 1) };
   const fixed = new Map([
-    ['revoked.json', utf8(canonicalJson({ revoked: [] }))],
+    ['revoked.json', utf8(canonicalJson({ revoked }))],
     [
       'director.json',
       utf8(
@@ -52,6 +68,7 @@ export function smokeRepository(bundles: readonly PackedBundle[], seed: string) 
   const root = signBody(
     rootBody({
       ...life,
+      version: 1,
       roles: {
         root: grant(offline.root.publicKey),
         targets: grant(offline.targets.publicKey),
@@ -82,8 +99,8 @@ export function smokeRepository(bundles: readonly PackedBundle[], seed: string) 
     tufSign(keys.signer('timestamp')),
   ]);
   const files = new Map<string, Uint8Array>([
-    ['/tuf/1.targets.json', targets],
-    ['/tuf/1.snapshot.json', snapshot],
+    [`/tuf/${life.version}.targets.json`, targets],
+    [`/tuf/${life.version}.snapshot.json`, snapshot],
     ['/tuf/timestamp.json', timestamp],
   ]);
   for (const [name, bytes] of fixed) files.set(`/tuf/targets/${sha256Hex(bytes)}.${name}`, bytes);

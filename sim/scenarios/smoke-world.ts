@@ -84,8 +84,7 @@ export async function startRollout(
   });
   if (!created.ok) throw new Error(created.error.message);
   const { rollout } = created.value;
-  const order = await server.rollouts.nextOrder(fleet);
-  const event = { type: 'submitted', by: person, order } as const;
+  const event = { type: 'submitted', by: person } as const;
   const submitted = await server.rollouts.order({ fleet, rollout }, { event, version: undefined });
   if (!submitted.ok) throw new Error(submitted.error.code);
   server.wake();

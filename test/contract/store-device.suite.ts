@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DesiredEnvelope } from '../../fleet-server/core/model/device-app.ts';
+import { stratumOf } from '../../fleet-server/core/rollout/assignment.ts';
+import { targetableOf } from '../../fleet-server/runner/rollout/desired-device.ts';
 import {
   bootId,
   device,
@@ -82,6 +84,45 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
             { cell: 8, count: 1 },
           ]);
           expect(await tx.devices.countByState(plant)).toEqual([{ state: 'accepted', count: 5 }]);
+        });
+      }));
+
+    test('when members are counted, cell, veterans and stratum tell them apart as the assignment does', () =>
+      withStore(open, async (store) => {
+        const atMs = 100;
+        const stratifyBy = ['tags.site', 'facts.slot'];
+        const slots = [1, '1', true, undefined, 'a "quoted" b', 1e21, -0.5] as const;
+        const fleetOf = slots.flatMap((slot, i) =>
+          [7, 8].flatMap((cell) => [
+            device(`v${i}${cell}`, { cell, facts: slot === undefined ? {} : { slot } }),
+            device(`n${i}${cell}`, { cell, tags: {}, facts: slot === undefined ? {} : { slot } }),
+          ]),
+        );
+        await store.transaction(async (tx) => {
+          for (const one of fleetOf) await tx.devices.insert(one);
+          await tx.devices.insert(device('p1', { state: 'pending' }));
+          await tx.devices.insert(device('h1', { fleet: harbour }));
+          for (const { device: id } of fleetOf) {
+            const firstCommittedAtMs = id.startsWith('v') ? 10 : atMs;
+            await tx.deviceApps.put(deviceApp(id, { firstCommittedAtMs }));
+          }
+          const query = { nowMs: atMs, app: filetype, stratifyBy };
+          const counts = await tx.devices.countMembers(plant, query);
+          const written = counts.map(({ cell, isVeteran, stratum, devices }) =>
+            JSON.stringify([cell, isVeteran, JSON.parse(stratum), devices]),
+          );
+          const expected = fleetOf.map((one) => {
+            const stratum = stratumOf(stratifyBy, targetableOf(one));
+            const isVeteran = one.device.startsWith('v');
+            return JSON.stringify([one.cell, isVeteran, JSON.parse(stratum), 1]);
+          });
+          expect(written.sort()).toEqual(expected.sort());
+          const plain = await tx.devices.countMembers(plant, { ...query, stratifyBy: [] });
+          const inSeven = plain.filter(({ cell }) => cell === 7);
+          expect(inSeven.map(({ devices, stratum }) => [devices, stratum])).toEqual([
+            [slots.length, '[]'],
+            [slots.length, '[]'],
+          ]);
         });
       }));
 

@@ -62,11 +62,13 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
         await store.transaction(async (tx) => {
           for (const one of [blob('b', 1), blob('a', 1), blob('c', 9)]) await tx.blobs.put(one);
           await tx.blobs.put(blob('a', 7));
+          await tx.blobs.put(blob('a', 2));
+          expect(await tx.blobs.get(digest('a'))).toEqual(blob('a', 7));
           await tx.blobs.hold('bundles/filetype@1.0.0', [digest('a'), digest('a')]);
           expect(await tx.blobs.isHeld(digest('a'))).toBe(true);
           expect(await tx.blobs.listUnheld(9, { limit: 9 })).toEqual([blob('b', 1)]);
           await tx.blobs.hold('bundles/filetype@1.0.0', [digest('b')]);
-          expect(await tx.blobs.listUnheld(9, { limit: 9 })).toEqual([blob('a', 1)]);
+          expect(await tx.blobs.listUnheld(9, { limit: 9 })).toEqual([blob('a', 7)]);
           await tx.blobs.release('bundles/filetype@1.0.0');
           const rest = await tx.blobs.listUnheld(99, { limit: 9, after: digest('a') });
           expect(rest).toEqual([blob('b', 1), blob('c', 9)]);

@@ -51,6 +51,19 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
         });
       }));
 
+    test('when rollouts have started, the highest place among the claims is known, their fleet only', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          expect(await tx.rollouts.highestOrder(plant)).toBe(0);
+          await tx.rollouts.insert(rollout('a', { reducerState: { kind: 'draft' } }));
+          expect(await tx.rollouts.highestOrder(plant)).toBe(0);
+          await tx.rollouts.insert(rollout('b', { reducerState: { order: 12 } }));
+          await tx.rollouts.insert(rollout('c', { reducerState: { order: 7 } }));
+          expect(await tx.rollouts.highestOrder(plant)).toBe(12);
+          expect(await tx.rollouts.highestOrder(harbour)).toBe(0);
+        });
+      }));
+
     test('when events are appended, each rollout numbers its own', () =>
       withStore(open, async (store) => {
         const draft = { atMs: 1, actor: 'ada', kind: 'paused', reason: null, numbers: { wave: 2 } };

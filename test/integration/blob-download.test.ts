@@ -385,13 +385,24 @@ describe('ByteBudget', () => {
 
   it('when the device restarts, knows the exact sum; after a crash, never less', async () => {
     const disk = new MemoryDisk();
-    const first = await openWorld({ disk });
+    const capBytes = 1024 * mib;
+    const first = await openWorld({ disk, capBytes });
     await first.download();
-    expect((await openWorld({ disk })).budget.usedBytes).toBe(blob.length);
+    expect((await openWorld({ disk, capBytes })).budget.usedBytes).toBe(blob.length);
     await first.budget.charge(1000);
-    const crashed = (await openWorld({ disk })).budget.usedBytes;
+    const crashed = (await openWorld({ disk, capBytes })).budget.usedBytes;
     expect(crashed).toBeGreaterThanOrEqual(blob.length + 1000);
     expect(crashed).toBeLessThanOrEqual(blob.length + 1000 + limits.byteBudgetStepBytes);
+  });
+
+  it('when no cap was set, writes its sum once for many downloads and never shows less', async () => {
+    const disk = new MemoryDisk();
+    const first = await openWorld({ disk });
+    await first.download();
+    expect(first.budget.usedBytes).toBe(blob.length);
+    const shown = (await openWorld({ disk })).budget.usedBytes;
+    expect(shown).toBeGreaterThanOrEqual(blob.length);
+    expect(shown).toBeLessThanOrEqual(blob.length + limits.byteBudgetStepBytes);
   });
 });
 

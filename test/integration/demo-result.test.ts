@@ -32,12 +32,16 @@ const refused = row('unsigned', {
 const neverRan = { activated: 0, reverted: 0, revertP99Ms: null };
 
 describe('a row', () => {
-  it.each([good, refused, row('wrong'), row('tampered', neverRan), row('golden', neverRan)])(
-    'is as promised: $kind',
-    (fine) => {
-      expect(complaintOf(fine, 200)).toBeUndefined();
-    },
-  );
+  it.each([
+    good,
+    refused,
+    row('wrong'),
+    row('tampered', neverRan),
+    row('golden', neverRan),
+    row('crash', neverRan),
+  ])('is as promised: $kind', (fine) => {
+    expect(complaintOf(fine, 200)).toBeUndefined();
+  });
 
   it.each([
     ['a good release that was aborted', { ...good, state: 'aborted' }],
@@ -50,6 +54,7 @@ describe('a row', () => {
     ['tampered bytes that answered', row('tampered')],
     ['an unsigned program that was only aborted', { ...refused, state: 'aborted' }],
     ['a wrong model that never answered', row('wrong', neverRan)],
+    ['a slow model that never answered', row('slow', neverRan)],
   ])('is complained about: %s', (_, bad) => {
     expect(complaintOf(bad, 200)).toEqual(expect.any(String));
   });
@@ -71,6 +76,10 @@ const whole: DemoResult = {
     row('wrong'),
     { ...good, kind: 'federated' },
   ],
+  federated: {
+    ...{ invited: 78, contributed: 60, rejected: 0, state: 'completed' },
+    candidate: 'filetype@2.7.0',
+  },
   auditOk: true,
   confidence: { v2: 0.9, wrong: 0.9 },
 };
@@ -82,9 +91,12 @@ describe('the result', () => {
 
   it('says which scenes were not played', () => {
     const rows = whole.rows.filter(({ kind }) => kind !== 'crash' && kind !== 'federated');
-    expect(complaintsOf({ ...whole, rows })).toEqual([
-      'not played in this build: crash, federated',
-    ]);
+    expect(complaintsOf({ ...whole, rows })).toEqual(['not played: crash, federated']);
+  });
+
+  it('complains about a round that did not complete', () => {
+    const federated = { ...whole.federated, state: 'candidate-rejected' } as typeof whole.federated;
+    expect(complaintsOf({ ...whole, federated }).length).toBe(1);
   });
 
   it('complains about a broken audit chain, a less sure wrong model and a play without daemons', () => {

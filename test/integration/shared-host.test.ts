@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SharedHost } from '../../cli/demo/shared-host.ts';
+import { SharedHost } from '../../cli/demo/fleet/shared-host.ts';
 import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import type {

@@ -70,8 +70,15 @@ const entry = (world: SmokeFleet, place: number, path?: string) => {
   return { app: smokeApp, path: (path ?? own) as TargetPath, digest, retry: 0 };
 };
 
-const outcomeOf = (world: SmokeFleet) =>
-  world.devices.get(device)?.agent?.state.apps.get(smokeApp)?.outcome;
+/** What stays of an order that was healed meanwhile. */
+const refusalsOf = (world: SmokeFleet) => world.devices.get(device)?.agent?.state.refusals;
+
+const numbersOf = async (world: SmokeFleet) => {
+  const known = await world.loop.runUntil(
+    world.store.read((view) => view.devices.get(fleet, device)),
+  );
+  return { issued: known?.issuedGeneration ?? -1, seen: known?.seenGeneration ?? -1 };
+};
 
 describe('a device under a stolen server', () => {
   it('refuses a program that offline keys never signed, and says why', async () => {
@@ -79,7 +86,8 @@ describe('a device under a stolen server', () => {
     const foreign = smokeBundle({ version: '9.0.0' });
     const path = 'bundles/smoke@9.0.0' as TargetPath;
     await forge(world, { apps: [{ app: smokeApp, path, digest: foreign.digest, retry: 0 }] });
-    expect(outcomeOf(world)).toMatchObject({ kind: 'reverted', reason: 'tuf-target-not-found' });
+    const { digest } = foreign;
+    expect(refusalsOf(world)).toMatchObject([{ digest, reason: 'tuf-target-not-found' }]);
     expect(world.versionOf(device)).toBe('1.0.0');
     await world.stop();
   });
@@ -87,8 +95,36 @@ describe('a device under a stolen server', () => {
   it('refuses a signed path with the digest of another bundle', async () => {
     const world = await provenFleet('disagree');
     await forge(world, { apps: [entry(world, 1, 'bundles/smoke@1.0.0')] });
-    expect(outcomeOf(world)).toMatchObject({ reason: 'signatures-disagree' });
+    expect(refusalsOf(world)).toMatchObject([{ reason: 'signatures-disagree' }]);
     expect(world.versionOf(device)).toBe('1.0.0');
+    await world.stop();
+  });
+
+  it('goes back to the honest order by itself, and the server says that somebody else signs', async () => {
+    const world = await provenFleet('healed');
+    const before = await numbersOf(world);
+    await forge(world, { apps: [entry(world, 1)], generation: before.issued + 7 });
+    const after = await numbersOf(world);
+    expect(after.issued).toBe(before.issued + 8);
+    expect(after.seen).toBe(after.issued);
+    expect(world.versionOf(device)).toBe('1.0.0');
+    const events = await world.loop.runUntil(
+      world.store.read((view) => view.events.list(fleet, { limit: 100 })),
+    );
+    const told = events.filter(({ kind }) => kind === 'foreign-order-seen');
+    expect(told).toMatchObject([
+      { subject: device, content: { seen: before.issued + 7, issued: before.issued } },
+    ]);
+    await world.stop();
+  });
+
+  it('takes no order that would outrank every honest one after it', async () => {
+    const world = await provenFleet('numbers used up');
+    const before = world.devices.get(device)?.agent?.state.seen;
+    const apps = [entry(world, 1)];
+    await forge(world, { apps, generation: Number.MAX_SAFE_INTEGER });
+    await forge(world, { apps, directorVersion: 2, generation: 1 });
+    expect(world.devices.get(device)?.agent?.state.seen).toEqual(before);
     await world.stop();
   });
 

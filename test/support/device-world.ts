@@ -3,6 +3,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { EmbeddedBroker } from '../../fleet-server/adapters/broker/embedded-broker.ts';
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
+import type { Store } from '../../fleet-server/ports/store.ts';
 import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { cryptoRandom as random } from '../../shared/adapters/random/crypto-random.ts';
@@ -66,6 +67,7 @@ export function doublerBundle(version: string, graph: Uint8Array = tinyModel()):
 /** A fleet server as a device sees it: real runners, real broker, real sockets; its repository is fixed. */
 export class DeviceWorld {
   readonly server: FleetServer;
+  readonly store: Store;
   readonly origin: string;
   readonly enrolment: string;
   readonly firstRoot: Uint8Array;
@@ -76,11 +78,13 @@ export class DeviceWorld {
 
   private constructor(parts: {
     readonly server: FleetServer;
+    readonly store: Store;
     readonly http: Server;
     readonly broker: EmbeddedBroker;
     readonly root: Uint8Array;
   }) {
     this.server = parts.server;
+    this.store = parts.store;
     this.#http = parts.http;
     this.#broker = parts.broker;
     this.firstRoot = parts.root;
@@ -129,7 +133,7 @@ export class DeviceWorld {
       });
     });
     door.origin = smokeOrigin(server, files);
-    return new DeviceWorld({ server, http, broker, root });
+    return new DeviceWorld({ server, store, http, broker, root });
   }
 
   /** Everything at once: the whole fleet in one wave, without waiting for a verdict. */
@@ -145,9 +149,8 @@ export class DeviceWorld {
     });
     if (!created.ok) throw new Error(created.error.message);
     const { rollout } = created.value;
-    const order = await this.server.rollouts.nextOrder(worldFleet);
     const by = { kind: 'person', name: 'operator' } as const;
-    const event = { type: 'submitted', by, order } as const;
+    const event = { type: 'submitted', by } as const;
     const at = { fleet: worldFleet, rollout };
     const submitted = await this.server.rollouts.order(at, { event, version: undefined });
     if (!submitted.ok) throw new Error(submitted.error.code);

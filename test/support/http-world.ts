@@ -1,12 +1,13 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
-import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
+import { openMemoryStore, type SqlStore } from '../../fleet-server/adapters/sql/sql-store.ts';
 import type { Role } from '../../fleet-server/core/model/access.ts';
-import { createHttp } from '../../fleet-server/http/create-http.ts';
+import { createHttp, type HttpDeps } from '../../fleet-server/http/create-http.ts';
 import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
 import type { BootId, FleetId } from '../../shared/core/ids.ts';
 import { createPrng } from '../../shared/core/prng.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import { PinnedZones } from '../../sim/world/pinned-zones.ts';
 import { RecordingLog } from '../../sim/world/recording-log.ts';
 import { SeededKeys } from '../../sim/world/seeded-keys.ts';
@@ -19,11 +20,18 @@ import { harbour, plant } from './store-nouns.ts';
 
 export const testOrigin = 'http://127.0.0.1:8080';
 
+/** What a test may bring of its own: a store it can look into, metrics it reads, further routes. */
+export interface HttpWorldParts {
+  readonly store?: SqlStore;
+  readonly metrics?: Metrics;
+  readonly planes?: (world: HttpWorld) => HttpDeps['planes'];
+}
+
 /** The real runners behind the real HTTP app, over a store in memory and the broker's twin; nothing listens. */
 export class HttpWorld {
   readonly time = new WorldTime();
   readonly clock = new SimClock(this.time, 'server');
-  readonly store = openMemoryStore().store;
+  readonly store: SqlStore;
   readonly broker = new SimBroker({ clock: this.clock, prng: createPrng('http/broker') });
   readonly log = new RecordingLog();
   readonly server: FleetServer;
@@ -33,12 +41,13 @@ export class HttpWorld {
   /** Sees all fleets. */
   admin = '';
 
-  constructor() {
+  constructor({ store = openMemoryStore().store, metrics = silentMetrics }: HttpWorldParts = {}) {
+    this.store = store;
     const random = new SimRandom('http');
-    const { clock, store, broker, log } = this;
+    const { clock, broker, log } = this;
     const tokens = new SimSessionTokens({ clock, random: random.fork('tokens') });
     const ports = {
-      ...{ store, broker, clock, random, tokens, log, metrics: silentMetrics },
+      ...{ store, broker, clock, random, tokens, log, metrics },
       zones: new PinnedZones(),
       keys: new SeededKeys('http'),
     };
@@ -52,8 +61,8 @@ export class HttpWorld {
     this.desks = createFrontDesks(this.server, ports, { revoked });
   }
 
-  static async open(): Promise<HttpWorld> {
-    const world = new HttpWorld();
+  static async open(parts: HttpWorldParts = {}): Promise<HttpWorld> {
+    const world = new HttpWorld(parts);
     await world.desks.fleets.create('skein', { fleet: plant, title: 'Plant' });
     await world.desks.fleets.create('skein', { fleet: harbour, title: 'Harbour' });
     world.admin = (await world.desks.access.createFirst())?.token ?? '';
@@ -68,6 +77,7 @@ export class HttpWorld {
       },
       enrolment: { origin: testOrigin, rootDigest: async () => `sha256:${'a'.repeat(64)}` },
       closing: world.closing.signal,
+      planes: parts.planes?.(world) ?? [],
     });
     return world;
   }

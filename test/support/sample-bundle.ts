@@ -10,11 +10,12 @@ export interface SampleOptions {
   /** Another graph, for bundles that must be refused. */
   readonly graph?: Uint8Array;
   readonly elements?: number;
+  readonly provider?: 'cpu' | 'webgpu';
 }
 
 /** A whole small bundle: `y = x + w` with `w` as an external tensor. */
 export function sampleBundle(options: SampleOptions = {}): PackedBundle {
-  const { version = '1.0.0', fill = 1, elements = 2048 } = options;
+  const { version = '1.0.0', fill = 1, elements = 2048, provider = 'cpu' } = options;
   const weights = new Uint8Array(new Float32Array(elements).fill(fill).buffer);
   const graph = options.graph ?? externalModel('w', elements);
   const zeros = {
@@ -39,7 +40,7 @@ export function sampleBundle(options: SampleOptions = {}): PackedBundle {
       {
         id: 'fp32',
         model: { graph, tensors: new Map([['w', weights]]) },
-        constraints: { provider: 'cpu', cpuFeatures: [], memoryBytesMax: 64 * 1024 * 1024 },
+        constraints: { provider, cpuFeatures: [], memoryBytesMax: 64 * 1024 * 1024 },
         session: { threads: 1, graphOptimization: 'all' },
         evidence: {
           agreement: 1,

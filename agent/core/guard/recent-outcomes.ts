@@ -33,10 +33,10 @@ export class RecentOutcomes {
     this.#confidences = new Float64Array(size);
   }
 
-  /** `confidence` is the top class's probability; what is not a number counts as none. */
-  addAnswer(latencyMs: number, confidence: number): void {
+  /** `runMs` is the model's own time, `confidence` the top class's probability; what is not a number counts as none. */
+  addAnswer(runMs: number, confidence: number): void {
     const micros = confidence > 0 ? Math.round(Math.min(1, confidence) * 1e6) : 0;
-    this.#add(latencyBinOf(latencyMs), micros);
+    this.#add(latencyBinOf(runMs), micros);
   }
 
   addFailure(): void {

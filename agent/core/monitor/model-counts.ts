@@ -56,7 +56,7 @@ export class ModelCounts {
       const index = answer.predicted >= 0 && answer.predicted < unseen ? answer.predicted : unseen;
       predicted[index] = (predicted[index] ?? 0) + 1;
     }
-    const bin = latencyBinOf(answer.latencyMs);
+    const bin = latencyBinOf(answer.runMs);
     latency[bin] = (latency[bin] ?? 0) + 1;
     for (let i = 0; i < monitored.length; i += 1) {
       const counts = monitored[i];

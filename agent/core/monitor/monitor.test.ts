@@ -34,7 +34,7 @@ const model = (changes: Partial<WatchedModel> = {}): WatchedModel => ({
 const answer = (changes: Partial<CountedAnswer> = {}): CountedAnswer => ({
   predicted: 1,
   confidence: 0.8,
-  latencyMs: 2,
+  runMs: 2,
   values: [0.8],
   isCorrect: undefined,
   ...changes,

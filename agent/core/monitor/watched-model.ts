@@ -21,7 +21,8 @@ export interface CountedAnswer {
   readonly predicted: number;
   /** Probability of the top class, 0..1. */
   readonly confidence: number;
-  readonly latencyMs: number;
+  /** The model's own time: a caller that waits behind others says nothing about the model. */
+  readonly runMs: number;
   /** Monitored values in the order of the profile. */
   readonly values: ArrayLike<number>;
   /** Whether the answer was right, where a label is known at once. */

@@ -39,6 +39,12 @@ describe('acceptDesired', () => {
     ['another enrolment', { epoch: 'c'.repeat(32) as Epoch }, 'desired-epoch-mismatch'],
     ['the generation it has', { generation: 4 }, 'desired-repeated'],
     ['an older generation', { generation: 3 }, 'stale-generation'],
+    ['a number far above', { generation: 4 + 1_000_001 }, 'generation-leaps'],
+    [
+      'a new director far above nothing',
+      { directorVersion: 2, generation: 1_000_001 },
+      'generation-leaps',
+    ],
     [
       'an older director with a high generation',
       { directorVersion: 0, generation: 99 },

@@ -1,4 +1,5 @@
 import type { DesiredState } from '../../../shared/contracts/desired.ts';
+import { limits } from '../../../shared/contracts/limits.ts';
 import type { DeviceId, Epoch, FleetId } from '../../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import type { Target } from './slot.ts';
@@ -18,6 +19,7 @@ export type DesiredRefusal =
   | 'desired-for-another'
   | 'desired-epoch-mismatch'
   | 'stale-generation'
+  | 'generation-leaps'
   | 'desired-repeated';
 
 /**
@@ -41,6 +43,9 @@ export function acceptDesired(
   const order = compareSeen({ directorVersion, generation }, seen);
   if (order < 0) return err('stale-generation');
   if (order === 0) return err('desired-repeated');
+  // A new director's count begins where it likes, within the same stride.
+  const from = directorVersion === seen.directorVersion ? seen.generation : 0;
+  if (generation - from > limits.generationLeapMax) return err('generation-leaps');
   const targets = desired.apps.map(
     (entry): Target => ({ ...entry, rollout: entry.rollout, directorVersion, generation }),
   );

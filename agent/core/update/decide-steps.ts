@@ -77,6 +77,10 @@ function decideApp(state: UpdateState, app: AppState, context: StepContext): Ste
     return { kind: 'activate', app: app.app, slot: choice, host: 'worker' };
   }
   const attempt = app.attempt;
+  // Its bytes rotted on disk under it and are fetched again; what is in memory is whole and goes on.
+  if (attempt !== undefined && attempt.phase !== 'probation' && isSame(running, attempt.target)) {
+    return decideInstall(state, attempt, context);
+  }
   const trial = attempt?.phase === 'probation' ? attempt : undefined;
   const isOnTrial = trial !== undefined && running?.slot.digest === trial.target.digest;
   // What is neither proven nor on trial must not answer: judged, revoked, withdrawn, or a trial that was given up.
@@ -189,6 +193,9 @@ function restOf(state: UpdateState, app: AppState, choice: Slot | undefined): Re
     ? { kind: 'no-model', reason: 'never-installed' }
     : { kind: 'settled' };
 }
+
+const isSame = (running: AppState['running'], { digest }: Target): boolean =>
+  running?.slot.digest === digest;
 
 const waiting = (code: string): Rest => ({ kind: 'waiting', code, untilMonotonicMs: undefined });
 const record = (event: DurableUpdateEvent): Step => ({ kind: 'record', event });

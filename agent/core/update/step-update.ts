@@ -190,12 +190,16 @@ function postpone(
     ...app,
     attempt: {
       ...attempt,
+      // What was fetched has rotted or is gone: linking it again would fail for ever.
+      phase: lostBytes.has(event.code) ? 'fetching' : attempt.phase,
       failures: attempt.failures + 1,
       waitsFor: event.code,
       notBeforeMonotonicMs: context.monotonicMs + event.retryAfterMs,
     },
   };
 }
+
+const lostBytes: ReadonlySet<string> = new Set(['blob-missing', 'blob-corrupt', 'slot-incomplete']);
 
 function judge(
   state: UpdateState,

@@ -5,7 +5,8 @@ import { type AppName, isAppName } from '../../../shared/core/ids.ts';
 import type { DeviceDisk } from '../../../shared/ports/device-disk.ts';
 import { hmacSha256 } from '../../../shared/trust/hash.ts';
 import { type Example, ExampleSample } from '../../core/federation/example-sample.ts';
-import { type InferenceInput, prepareInput } from '../../core/inference/prepare-input.ts';
+import { readExample, type UnkeyedExample } from '../../core/federation/read-example.ts';
+import type { InferenceInput } from '../../core/inference/prepare-input.ts';
 import { JournalFile } from '../journal-file.ts';
 
 interface StoredExample {
@@ -56,18 +57,19 @@ export class ExampleIndex {
     input: InferenceInput,
     label: string | undefined,
   ): Promise<boolean> {
-    if (label === undefined || config.training === undefined) return false;
-    if (config.postprocessing.kind !== 'classify') return false;
-    const place = config.postprocessing.labels.indexOf(label);
-    const prepared = prepareInput(config, input);
-    const [first] = config.inputs;
-    if (place < 0 || !prepared.ok || first === undefined) return false;
-    const tensor = prepared.value.get(first.name);
-    // A caller's batch has no one label.
-    if (tensor?.shape[0] !== 1) return false;
-    const row = Uint8Array.from(tensor.bytes);
-    const key = hexOf(hmacSha256(this.#salt, concatBytes([utf8(`${place}/`), row]))).slice(0, 32);
-    return this.#keep({ app: config.name, key, row, label: place });
+    const example = readExample(config, input, label);
+    return example !== undefined && (await this.keepAll([example])) > 0;
+  }
+
+  /** Keeps those that fall into the sample, in one write; how many did. Durable when resolved. */
+  async keepAll(examples: readonly UnkeyedExample[]): Promise<number> {
+    const kept = examples
+      .map((example) => ({ ...example, key: this.#keyOf(example) }))
+      .filter((example) => this.#sample.add(example));
+    if (kept.length === 0) return 0;
+    if (this.#journal.isLarge) await this.#journal.compact(this.#sample.all().map(stored));
+    else await this.#journal.appendAll(kept.map(stored));
+    return kept.length;
   }
 
   /** Those whose rows have this many bytes: another version of the app may have had other inputs. */
@@ -75,11 +77,8 @@ export class ExampleIndex {
     return this.#sample.of(app).filter(({ row }) => row.length === rowBytes);
   }
 
-  async #keep(example: Example): Promise<boolean> {
-    if (!this.#sample.add(example)) return false;
-    if (this.#journal.isLarge) await this.#journal.compact(this.#sample.all().map(stored));
-    else await this.#journal.append(stored(example));
-    return true;
+  #keyOf({ label, row }: UnkeyedExample): string {
+    return hexOf(hmacSha256(this.#salt, concatBytes([utf8(`${label}/`), row]))).slice(0, 32);
   }
 }
 

@@ -21,6 +21,8 @@ export interface TrainingJob {
   readonly examples: readonly Example[];
   /** Names the order of the passes. */
   readonly seed: string;
+  /** Ends the training after the step that is under way, with `training-interrupted`. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TrainedParameters {
@@ -81,6 +83,9 @@ async function pass(
   let current = parameters;
   let lossSum = 0;
   for (const batch of batchesOf(job.examples, { batchRows: job.task.batchRows, seed })) {
+    if (job.signal?.aborted === true) {
+      throw new OperatingError('training-interrupted', 'the agent stops');
+    }
     const { outputs } = await session.run(stepInputs(job, { batch, parameters: current, rate }));
     const [loss = Number.NaN] = floatsOf(outputs.get('loss'));
     lossSum += loss * batch.length;

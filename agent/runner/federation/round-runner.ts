@@ -95,12 +95,12 @@ export class RoundRunner {
    * A `dn/round` envelope. Never rejects: what goes wrong is logged with its code, and the round
    * goes on without us.
    */
-  async receive(envelope: Uint8Array): Promise<Outcome> {
+  async receive(envelope: Uint8Array, signal?: AbortSignal): Promise<Outcome> {
     // An order that comes again while its training runs has its answer under way.
     if (this.#isTraining) return ok(undefined);
     this.#isTraining = true;
     try {
-      const outcome = await this.#take(envelope);
+      const outcome = await this.#take(envelope, signal);
       if (!outcome.ok) {
         const { code, message } = outcome.error;
         this.#options.log.warn({ event: 'round-refused', code, message }, 'no part in this round');
@@ -118,7 +118,7 @@ export class RoundRunner {
     }
   }
 
-  async #take(envelope: Uint8Array): Promise<Outcome> {
+  async #take(envelope: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
     const keys = await this.#options.directorKeys();
     const identity = this.#options.identity();
     if (keys === undefined || identity === undefined) {
@@ -146,7 +146,9 @@ export class RoundRunner {
     if (known?.report !== undefined) return this.#report(known.report);
     return running === undefined
       ? fail('round-bundle-not-running', app)
-      : this.#train(order.value, { accepted: accepted.value, running, rowBytes });
+      : this.#train(order.value, {
+          ...{ accepted: accepted.value, running, rowBytes, signal },
+        });
   }
 
   async #train(
@@ -155,6 +157,7 @@ export class RoundRunner {
       readonly accepted: AcceptedRound;
       readonly running: InstalledBundle;
       readonly rowBytes: number;
+      readonly signal: AbortSignal | undefined;
     },
   ): Promise<Outcome> {
     const { runtime, examples: index, blobs } = this.#options;
@@ -174,6 +177,7 @@ export class RoundRunner {
     const trained = await trainLocally(runtime, {
       ...{ config, task: order.task, examples, seed },
       ...loaded.value,
+      ...(scene.signal === undefined ? {} : { signal: scene.signal }),
     });
     const clipped = clipDelta(loaded.value.start, trained.tensors, training.clipNorm);
     if (!clipped.ok || !Number.isFinite(trained.lossBefore + trained.lossAfter)) {

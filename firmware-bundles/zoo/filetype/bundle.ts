@@ -56,7 +56,7 @@ export async function packFiletype(options: FiletypeBundleOptions): Promise<Pack
 const policy = {
   probation: { inferences: 50, durationMs: 2_000 },
   limits: { memoryBytesMax, loadTimeoutMs: 15_000, runTimeoutMs: 5_000 },
-  guards: { errorShareMax: 0.05, latencyP95MsMax: 1_000, confidenceMin: 0.5, inferencesMin: 30 },
+  guards: { errorShareMax: 0.05, latencyP95MsMax: 25, confidenceMin: 0.5, inferencesMin: 30 },
   stale: { maxDays: 365, then: 'keep' },
   minAgent: '0.1.0',
 } as const satisfies Partial<BundleConfig>;

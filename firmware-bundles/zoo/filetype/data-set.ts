@@ -37,28 +37,49 @@ export function readFiletypeDataSet(
     learnedByV1: first,
     learnedByV2: [...first, ...second],
     live,
-    held: halveByPackage(held),
+    held: halveByPackage(held, labels),
   });
 }
 
-/** Large packages first, each to the half that has fewer files: the halves weigh about the same. */
+/**
+ * Large packages first, each to the half that brings the classes of both closer together (sum of squared differences,
+ * each as a share of its class): what is measured on one half should hold on the other.
+ */
 function halveByPackage(
   files: readonly CatalogueFile[],
+  labels: readonly string[],
 ): Readonly<Record<HeldHalf, readonly CatalogueFile[]>> {
-  const byPackage = new Map<string, CatalogueFile[]>();
+  const groups = new Map<string, CatalogueFile[]>();
   for (const file of files) {
-    const list = byPackage.get(file.package);
-    if (list === undefined) byPackage.set(file.package, [file]);
-    else list.push(file);
+    const group = groups.get(file.package);
+    if (group === undefined) groups.set(file.package, [file]);
+    else group.push(file);
   }
-  const groups = [...byPackage].sort(
+  const sorted = [...groups].sort(
     ([nameA, a], [nameB, b]) => b.length - a.length || (nameA < nameB ? -1 : 1),
   );
-  const gate: CatalogueFile[] = [];
-  const state: CatalogueFile[] = [];
-  for (const [, group] of groups) (gate.length < state.length ? gate : state).push(...group);
-  return { gate, state };
+  const totals = countsOf(files, labels);
+  /** Files of each class that `gate` has more than `state`. */
+  const lead = labels.map(() => 0);
+  const spread = (counts: readonly number[], sign: number): number =>
+    counts.reduce((sum, count, at) => {
+      const share = ((lead[at] ?? 0) + sign * count) / Math.max(1, totals[at] ?? 0);
+      return sum + share * share;
+    }, 0);
+  const halves: Record<HeldHalf, CatalogueFile[]> = { gate: [], state: [] };
+  for (const [, group] of sorted) {
+    const counts = countsOf(group, labels);
+    const sign = spread(counts, 1) <= spread(counts, -1) ? 1 : -1;
+    counts.forEach((count, at) => {
+      lead[at] = (lead[at] ?? 0) + sign * count;
+    });
+    halves[sign === 1 ? 'gate' : 'state'].push(...group);
+  }
+  return halves;
 }
+
+const countsOf = (files: readonly CatalogueFile[], labels: readonly string[]): readonly number[] =>
+  labels.map((label) => files.filter((file) => file.label === label).length);
 
 /** Rows of the table of counts that people read: class, files, packages, and files in each part. */
 export function countsTable(

@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { limits } from '../../../shared/contracts/limits.ts';
 import { OperatingError } from '../../../shared/core/operating-error.ts';
 import { openWriter } from './engine/open-database.ts';
 import { syncPath } from './migrations/migrate-database.ts';
@@ -7,7 +8,9 @@ import { migrations } from './migrations/migration-list.ts';
 
 /**
  * Puts a backup in the place of a store that is gone. Generations that were signed after the backup are unknown to
- * it, so every device has to report what it saw last before anything is signed for it.
+ * it, so every device has to report what it saw last before anything is signed for it. The gap keeps new orders clear
+ * of numbers that the lost server used and the device has not seen yet: an order held back by the network would take
+ * the place of the new one.
  * Throws `store-conflict` where a file already is: restoring over a live store is never meant.
  */
 export function restoreStore({ from, to }: { readonly from: string; readonly to: string }): void {
@@ -18,7 +21,9 @@ export function restoreStore({ from, to }: { readonly from: string; readonly to:
   rmSync(partial, { force: true });
   copyFileSync(from, partial);
   const database = openWriter({ path: partial, migrations });
-  database.prepare('update devices set needsReport = 1').run();
+  database
+    .prepare('update devices set needsReport = 1, issuedGeneration = issuedGeneration + ?')
+    .run(limits.restoreGenerationGap);
   database.close();
   syncPath(partial);
   renameSync(partial, to);

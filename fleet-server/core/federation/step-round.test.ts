@@ -117,6 +117,14 @@ describe('stepRound', () => {
     });
   });
 
+  it('when too few devices are eligible in time, is abandoned before anybody is asked', () => {
+    expect(run([[1001, looked(3)]])).toMatchObject({
+      phase: 'abandoned',
+      from: 'selecting',
+      reason: 'round-too-few-devices',
+    });
+  });
+
   it('when every invited device has answered, does not wait for the deadline', () => {
     const state = run([...reporting, ...times(5, refused, 30), ...times(8, counted, 40)]);
     expect(state).toMatchObject({ phase: 'aggregated', counted: 8, refused: 5 });

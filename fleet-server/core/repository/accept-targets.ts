@@ -36,7 +36,9 @@ export function acceptTargets(offer: TargetsOffer): Result<SignedFile<Targets>, 
     return refuse('tuf-threshold-targets', `${role} is not signed by its threshold`);
   }
   const { version, expiresAtMs } = parsed.value.body;
-  if (version !== trustedVersion + 1) {
+  // Top-level versions are counted by people on their own machines; the server's own leap (see `versionAfter`).
+  const isNext = role === 'targets' ? version === trustedVersion + 1 : version > trustedVersion;
+  if (!isNext) {
     return refuse('metadata-not-next', `${role} ${version} does not follow ${trustedVersion}`);
   }
   return expiresAtMs <= nowMs

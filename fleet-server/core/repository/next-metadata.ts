@@ -10,26 +10,44 @@ export interface OnlineLives {
   readonly timestampLifeMs: number;
 }
 
+/**
+ * Versions of what the server signs itself are at least the seconds since 1970. So a server that was restored from a
+ * backup signs above what the lost one had signed (5.4.3.1, 5.5.4), though it does not know how far that one had come.
+ */
+export const versionAfter = (before: number, nowMs: number): number =>
+  Math.max(before + 1, Math.floor(nowMs / 1000));
+
 /** The snapshot after this one: every role it listed stays (5.5.5), the changed ones are listed anew. */
 export function nextSnapshotBody(
   before: SignedFile<Snapshot> | undefined,
-  options: { readonly changed: ReadonlyMap<string, Uint8Array>; readonly expiresAtMs: number },
+  options: {
+    readonly changed: ReadonlyMap<string, Uint8Array>;
+    readonly expiresAtMs: number;
+    readonly nowMs: number;
+  },
 ): JsonObject {
-  const { changed, expiresAtMs } = options;
-  const first = snapshotBody({ version: 1, expiresAtMs, files: changed });
+  const { changed, expiresAtMs, nowMs } = options;
+  const version = versionAfter(before?.body.version ?? 0, nowMs);
+  const first = snapshotBody({ version, expiresAtMs, files: changed });
   if (before === undefined) return first;
   const meta = { ...membersOf(before.signed, 'meta'), ...membersOf(first, 'meta') };
-  return nextBody(before.signed, { expiresAtMs, change: { meta } });
+  return { ...nextBody(before.signed, { expiresAtMs, change: { meta } }), version };
 }
 
 export function nextTimestampBody(
   before: SignedFile<Timestamp> | undefined,
-  options: { readonly snapshot: Uint8Array; readonly expiresAtMs: number },
+  options: {
+    readonly snapshot: Uint8Array;
+    readonly expiresAtMs: number;
+    readonly nowMs: number;
+  },
 ): JsonObject {
-  const { snapshot, expiresAtMs } = options;
-  const first = timestampBody({ version: 1, expiresAtMs, snapshot });
+  const { snapshot, expiresAtMs, nowMs } = options;
+  const version = versionAfter(before?.body.version ?? 0, nowMs);
+  const first = timestampBody({ version, expiresAtMs, snapshot });
   if (before === undefined) return first;
-  return nextBody(before.signed, { expiresAtMs, change: { meta: membersOf(first, 'meta') } });
+  const change = { meta: membersOf(first, 'meta') };
+  return { ...nextBody(before.signed, { expiresAtMs, change }), version };
 }
 
 /** `snapshot` means both, because timestamp lists snapshot. Keys that root no longer lists make a file due too. */

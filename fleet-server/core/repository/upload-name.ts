@@ -7,7 +7,7 @@ export interface UploadName {
   readonly version: number;
 }
 
-const form = /^([1-9][0-9]{0,8})\.(root|targets|federated-[a-z0-9][a-z0-9-]{1,62})\.json$/;
+const form = /^([1-9][0-9]{0,11})\.(root|targets|federated-[a-z0-9][a-z0-9-]{1,62})\.json$/;
 
 export function parseUploadName(name: string): Result<UploadName, RepositoryRefusal> {
   const [, version, role] = form.exec(name) ?? [];

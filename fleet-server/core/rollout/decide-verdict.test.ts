@@ -94,6 +94,7 @@ describe('decideVerdict', () => {
     const wave = armOf({ ...bad, inferences: 100, labelled: 100 });
     const few = decideVerdict(defaultGates, totalsOf({ wave }), settled);
     expect(few.verdict).toBe('hold');
+    expect(few.reasons[0]).toMatchObject({ code: 'sample-inferences' });
     expect(few.because[0]).toMatchObject({
       name: 'wave-sample-inferences',
       value: 100,
@@ -104,6 +105,7 @@ describe('decideVerdict', () => {
       totalsOf({ control: armOf({ devices: 1 }) }),
       settled,
     );
+    expect(alone.reasons[0]).toMatchObject({ code: 'sample-devices' });
     expect(alone.because[0]).toMatchObject({ name: 'control-sample-devices', value: 1, limit: 2 });
   });
 

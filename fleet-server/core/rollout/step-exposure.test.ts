@@ -79,6 +79,7 @@ describe('stepExposure', () => {
     [{ phase: 'refused' as const, reason: 'digest-mismatch' }, 'failed', 'digest-mismatch'],
     [{ phase: 'no-model' as const }, 'failed', 'failed-updates'],
     [{ phase: 'idle' as const, regressed: true, reason: 'latency' }, 'failed', 'latency'],
+    [{ phase: 'idle' as const, regressed: true }, 'failed', 'regressed'],
   ])('settles on the report %j', (app, phase, code) => {
     expect(stepExposure(acknowledged, reported(app), later(20_000))).toMatchObject({ phase, code });
   });

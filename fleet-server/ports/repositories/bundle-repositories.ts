@@ -41,7 +41,7 @@ export interface BlobReader {
 }
 
 export interface BlobRepository extends BlobReader {
-  /** Says that a blob is in the BlobStore; saying it again changes nothing. */
+  /** Says that a blob is in the BlobStore; saying it later makes it young again. */
   put(record: BlobRecord): Promise<void>;
   remove(digest: Digest): Promise<boolean>;
   /** `holder` keeps these blobs, and no others: a bundle's path, a round's id, an upload. */

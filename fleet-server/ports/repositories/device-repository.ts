@@ -1,5 +1,5 @@
 import type { EnrolmentState } from '../../../shared/contracts/enrolment.ts';
-import type { DeviceId, FleetId } from '../../../shared/core/ids.ts';
+import type { AppName, DeviceId, FleetId } from '../../../shared/core/ids.ts';
 import type { Device, DevicePatch, ReplayMark, ReportedEnvelope } from '../../core/model/device.ts';
 import type { FilterNode } from '../../core/targeting/filter-ast.ts';
 import type { Page } from './page.ts';
@@ -8,6 +8,22 @@ import type { Page } from './page.ts';
 export interface DeviceQuery {
   readonly where?: FilterNode;
   readonly nowMs: number;
+}
+
+/** Members of a rollout to be: accepted devices of the target, told apart by what an assignment looks at. */
+export interface MemberQuery extends DeviceQuery {
+  readonly app: AppName;
+  /** `tags.NAME` or `facts.NAME`. */
+  readonly stratifyBy: readonly string[];
+}
+
+export interface MemberCount {
+  readonly cell: number;
+  /** First committed the app before `nowMs`. */
+  readonly isVeteran: boolean;
+  /** The values of `stratifyBy` as a JSON list; null for one that the device does not have. */
+  readonly stratum: string;
+  readonly devices: number;
 }
 
 export interface DeviceReader {
@@ -26,6 +42,11 @@ export interface DeviceReader {
     fleet: FleetId,
     query: DeviceQuery,
   ): Promise<readonly { readonly cell: number; readonly count: number }[]>;
+  /**
+   * By cell, veterans and stratum, in no order: one grouped query, whatever the size of the fleet. At most
+   * `limits.memberGroupsMax` groups; as many mean that there may be more.
+   */
+  countMembers(fleet: FleetId, query: MemberQuery): Promise<readonly MemberCount[]>;
   countByState(
     fleet: FleetId,
   ): Promise<readonly { readonly state: EnrolmentState; readonly count: number }[]>;

@@ -22,6 +22,8 @@ export interface RolloutReader {
     query: RolloutQuery,
     page: Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>,
   ): Promise<readonly Rollout[]>;
+  /** The highest place among the claims that any rollout of the fleet has had; 0 when none has started. */
+  highestOrder(fleet: FleetId): Promise<number>;
   /** By number, ascending. */
   listEvents(
     fleet: FleetId,

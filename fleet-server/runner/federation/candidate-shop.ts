@@ -3,6 +3,7 @@ import { float32View } from '../../../shared/codec/federated-update.ts';
 import type { BundleConfig, TargetCustom } from '../../../shared/contracts/bundle-config.ts';
 import type { RoundRequest } from '../../../shared/contracts/federation.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
+import type { RolloutPolicy } from '../../../shared/contracts/rollout.ts';
 import { concatBytes } from '../../../shared/core/bytes.ts';
 import type { Digest, FleetId, RolloutId, TargetPath } from '../../../shared/core/ids.ts';
 import { codeOf } from '../../../shared/core/operating-error.ts';
@@ -40,13 +41,14 @@ export interface CandidateRoads {
     fleet: FleetId,
     name: string,
   ): Promise<{ readonly version: string; readonly releaseCounter: number }>;
-  /** Offers the candidate by the fleet's canary policy. The same candidate again gives the same rollout. */
+  /** Offers the candidate by the round's policy, in canary waves without one. Again, it gives the same rollout. */
   startRollout(candidate: {
     readonly fleet: FleetId;
     readonly app: RoundRequest['app'];
     readonly path: TargetPath;
     readonly digest: Digest;
     readonly author: string;
+    readonly policy?: RolloutPolicy;
   }): Promise<Result<RolloutId, { readonly code: string }>>;
   /** Undefined while it runs. */
   rolloutEnd(
@@ -159,6 +161,7 @@ export class CandidateShop {
     const { path, digest } = candidate;
     const started = await this.#options.roads.startRollout({
       ...{ fleet, app: request.app, path, digest, author },
+      ...(request.rollout === undefined ? {} : { policy: request.rollout }),
     });
     return started.ok
       ? { type: 'rollout-started', rollout: started.value }

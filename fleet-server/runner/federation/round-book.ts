@@ -7,6 +7,9 @@ import type { Round } from '../../core/model/round.ts';
 import type { Store, StoreTx, StoreView } from '../../ports/store.ts';
 import { appendAudit } from '../append-audit.ts';
 
+/** Keeps the held-out set from the store's garbage for as long as the round may ask for it. */
+const holderOf = (round: RoundId): string => `round:${round}`;
+
 export const roundStateOf = (row: Round): RoundState => row.reducerState as unknown as RoundState;
 
 export async function readRound(
@@ -31,6 +34,7 @@ export async function insertRound(tx: StoreTx, state: RoundState, nowMs: number)
     ...{ fleet, atMs: nowMs, actor: author, action: 'round-created', subject: round },
     details,
   });
+  await tx.blobs.hold(holderOf(round), [request.heldOut]);
   await tx.rounds.insert({
     ...{ fleet, round, app: request.app, status: state.phase, version: 1 },
     reducerState: state as unknown as Json,
@@ -59,6 +63,7 @@ export async function applyToRound(
       details: { from: before.phase, reason },
     });
   }
+  if (!openPhases.has(after.phase)) await tx.blobs.release(holderOf(round));
   const patch = { status: after.phase, reducerState: after as unknown as Json };
   await tx.rounds.update(fleet, round, { expectedVersion: row.version, patch, nowMs });
   return { before, after };

@@ -50,6 +50,8 @@ export class RoundDesk {
   readonly #bell = new Doorbell();
   /** Ended rounds whose clean-up is done in this process. */
   readonly #forgotten = new Set<RoundId>();
+  /** Fleets whose last look found no open round: a device that comes there costs no query. */
+  readonly #quiet = new Set<FleetId>();
 
   constructor(options: RoundDeskOptions) {
     this.#options = options;
@@ -85,18 +87,27 @@ export class RoundDesk {
       ...base.value,
     });
     await store.transaction((tx) => insertRound(tx, state, nowMs));
+    this.#quiet.delete(fleet);
     this.#bell.ring();
     return ok(state);
   }
 
-  /** A person gives a round up. */
+  /** A person gives a round up; `version` is the one that person saw. */
   async abandon(
     fleet: FleetId,
-    order: { readonly round: RoundId; readonly actor: string },
+    order: { readonly round: RoundId; readonly actor: string; readonly version?: number },
   ): Promise<Result<RoundState, DeskFailure>> {
-    const { round, actor } = order;
-    const moved = await this.#apply({ fleet, round }, { type: 'person-abandoned' }, actor);
+    const { round, actor, version } = order;
+    const { store, clock } = this.#options;
+    const event = { type: 'person-abandoned' } as const;
+    const moved = await store.transaction(async (tx) => {
+      const row = await tx.rounds.get(fleet, round);
+      const isSeen = version === undefined || row === null || row.version === version;
+      const happened = { event, actor, nowMs: clock.nowMs() };
+      return isSeen ? applyToRound(tx, { fleet, round }, happened) : 'precondition-failed';
+    });
     if (moved === undefined) return fail('round-unknown', round);
+    if (moved === 'precondition-failed') return fail(moved, `${round} has moved since`);
     this.#bell.ring();
     return moved.before === moved.after
       ? fail('round-closed', `${round} is ${moved.after.phase}`)
@@ -113,6 +124,7 @@ export class RoundDesk {
 
   /** A device came: it may not have heard the order. */
   async serve({ fleet, device }: DeviceAddress): Promise<void> {
+    if (this.#quiet.has(fleet)) return;
     for (const state of await openRounds(this.#options.store, fleet)) {
       if (state.phase === 'reporting' && state.invited.includes(device)) {
         await this.#options.orders.send(state, [device]);
@@ -124,7 +136,10 @@ export class RoundDesk {
   async turn(fleet: FleetId): Promise<boolean> {
     const { store, log } = this.#options;
     let moved = false;
-    for (const { plan } of await openRounds(store, fleet)) {
+    this.#quiet.delete(fleet);
+    const open = await openRounds(store, fleet);
+    if (open.length === 0) this.#quiet.add(fleet);
+    for (const { plan } of open) {
       try {
         moved = (await this.#look(fleet, plan.round)) || moved;
       } catch (error) {
@@ -215,16 +230,10 @@ export class RoundDesk {
     return store.read((view) => eligibleDevices(view, state.plan, clock.nowMs()));
   }
 
-  #apply(
-    address: { readonly fleet: FleetId; readonly round: RoundId },
-    event: RoundEvent,
-    actor?: string,
-  ) {
+  #apply(address: { readonly fleet: FleetId; readonly round: RoundId }, event: RoundEvent) {
     const { store, clock } = this.#options;
     const nowMs = clock.nowMs();
-    return store.transaction((tx) =>
-      applyToRound(tx, address, { event, nowMs, ...(actor === undefined ? {} : { actor }) }),
-    );
+    return store.transaction((tx) => applyToRound(tx, address, { event, nowMs }));
   }
 }
 

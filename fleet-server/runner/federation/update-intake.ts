@@ -57,6 +57,12 @@ export class UpdateIntake {
     this.#options = options;
   }
 
+  /** Bytes that an update of this device must have: nobody reads a body of another length, or of the uninvited. */
+  async expectedBytes(address: DeviceAddress, round: RoundId): Taken<number> {
+    const state = await this.#openRound(address, round);
+    return state.ok ? ok(updateBytesOf(state.value.plan.training)) : state;
+  }
+
   /** The body of an upload by an authenticated device. It has no effect before its report. */
   async receiveUpdate(address: DeviceAddress, round: RoundId, bytes: Uint8Array): Taken<Digest> {
     const state = await this.#openRound(address, round);

@@ -14,6 +14,7 @@ import {
   targetsBody,
   targetsJson,
 } from '../../../shared/trust/tuf/repository.ts';
+import { versionAfter } from '../../core/repository/next-metadata.ts';
 import { type RepositoryRefusal, refuse } from '../../core/repository/repository-refusal.ts';
 import type { TrustedMetadata } from '../../core/repository/trusted-metadata.ts';
 import { federatedRole } from '../../core/repository/upload-name.ts';
@@ -50,15 +51,20 @@ export async function nextFederatedFile(
   const before = await store.read((view) => readDelegated(view.tufFiles, role, trusted));
   const path = `federated/${fleet}/${custom.name}@${custom.version}`;
   const added = [{ path, bytes: manifest, custom: custom as Json }];
-  const expiresAtMs = clock.nowMs() + limits.federatedLifeMs;
+  const nowMs = clock.nowMs();
+  const expiresAtMs = nowMs + limits.federatedLifeMs;
+  const version = versionAfter(before?.body.version ?? 0, nowMs);
   const known = before?.signed['targets'];
   const next =
     before === undefined
-      ? targetsBody({ version: 1, expiresAtMs, targets: added })
-      : nextBody(before.signed, {
-          expiresAtMs,
-          change: { targets: { ...(isJsonObject(known) ? known : {}), ...targetsJson(added) } },
-        });
+      ? targetsBody({ version, expiresAtMs, targets: added })
+      : {
+          ...nextBody(before.signed, {
+            expiresAtMs,
+            change: { targets: { ...(isJsonObject(known) ? known : {}), ...targetsJson(added) } },
+          }),
+          version,
+        };
   const bytes = await signBodyOnline(next, keys.signer('federated'));
-  return ok({ name: remoteMetadataName(role, Number(next['version'])), bytes });
+  return ok({ name: remoteMetadataName(role, version), bytes });
 }

@@ -45,7 +45,7 @@ type Files = ReadonlyMap<string, Uint8Array>;
  * INVARIANTS
  * - What was signed elsewhere is stored and served byte for byte.
  * - Timestamp, snapshot and what they list change in one transaction, so every served timestamp leads to whole files.
- * - Versions follow one another: a transaction that finds another timestamp than it was signed after gives up.
+ * - Versions rise: a transaction that finds another timestamp than it was signed after gives up.
  */
 export class RepositoryFiles {
   readonly #ports: FilesPorts;
@@ -117,8 +117,9 @@ export class RepositoryFiles {
 
   async #signBoth(next: TrustedMetadata, changed: Files): Promise<Files> {
     const { clock, keys } = this.#ports;
-    const expiresAtMs = clock.nowMs() + this.#lives.snapshotLifeMs;
-    const body = nextSnapshotBody(next.snapshot, { changed, expiresAtMs });
+    const nowMs = clock.nowMs();
+    const expiresAtMs = nowMs + this.#lives.snapshotLifeMs;
+    const body = nextSnapshotBody(next.snapshot, { changed, expiresAtMs, nowMs });
     const snapshot = await signBodyOnline(body, keys.signer('snapshot'));
     const name = remoteMetadataName('snapshot', Number(body['version']));
     return new Map([[name, snapshot], ...(await this.#signTimestamp(next.timestamp, snapshot))]);
@@ -129,8 +130,9 @@ export class RepositoryFiles {
     snapshot: Uint8Array,
   ): Promise<Files> {
     const { clock, keys } = this.#ports;
-    const expiresAtMs = clock.nowMs() + this.#lives.timestampLifeMs;
-    const body = nextTimestampBody(before, { snapshot, expiresAtMs });
+    const nowMs = clock.nowMs();
+    const expiresAtMs = nowMs + this.#lives.timestampLifeMs;
+    const body = nextTimestampBody(before, { snapshot, expiresAtMs, nowMs });
     const bytes = await signBodyOnline(body, keys.signer('timestamp'));
     return new Map([[remoteMetadataName('timestamp', undefined), bytes]]);
   }

@@ -2,71 +2,81 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import { bytesOfHex, hexOf } from '../../../shared/core/bytes.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Random } from '../../../shared/ports/random.ts';
+import type { Device } from '../../core/model/device.ts';
 import { type CellMember, cutAssignment, stratumOf } from '../../core/rollout/assignment.ts';
 import { type CellCount, planAssignment } from '../../core/rollout/plan-assignment.ts';
 import type { RolloutEvent, RunningState } from '../../core/rollout/rollout-state.ts';
+import type { MemberQuery } from '../../ports/repositories/device-repository.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevice } from './desired-device.ts';
+import { targetableOf } from './desired-device.ts';
 import { targetOf } from './rollout-book.ts';
 
 /**
  * Counts the members, draws the secret and cuts the waves. The secret is drawn here and not before, so nobody who knows
- * the fleet could have known who would be first.
+ * the fleet could have known who would be first. Costs one grouped query and the devices of the few cells that a
+ * boundary cuts.
  */
 export async function freezeMembership(
   tx: StoreTx,
   state: RunningState,
   now: { readonly nowMs: number; readonly random: Random },
 ): Promise<RolloutEvent> {
-  const members = await readMembers(tx, state, now.nowMs);
+  const { nowMs } = now;
+  const { app, stratifyBy } = state.spec;
+  const query = { where: targetOf(state), nowMs, app, stratifyBy };
+  const counts = await tx.devices.countMembers(state.fleet, query);
+  if (counts.length >= limits.memberGroupsMax) {
+    return { type: 'freeze-failed', code: 'too-many-strata' };
+  }
   const secret = hexOf(now.random.bytes(32));
-  const plan = planAssignment(
-    state.spec,
-    bytesOfHex(secret) ?? new Uint8Array(),
-    countsOf(members),
-  );
+  const plan = planAssignment(state.spec, bytesOfHex(secret) ?? new Uint8Array(), ordered(counts));
   if (!plan.ok) return { type: 'freeze-failed', code: plan.error.code };
-  const cut = new Set(plan.value.cellsToCut);
-  const inCutCells = members.filter((member) => cut.has(member.cell));
-  const drawn = { secret, frozenAtMs: now.nowMs, stratifyBy: state.spec.stratifyBy };
+  const inCutCells: CellMember[] = [];
+  for (const cell of plan.value.cellsToCut) {
+    inCutCells.push(...(await readCell(tx, state, { cell, query })));
+  }
+  const drawn = { secret, frozenAtMs: nowMs, stratifyBy };
   return { type: 'membership-frozen', assignment: cutAssignment(plan.value, drawn, inCutCells) };
 }
 
-async function readMembers(
+async function readCell(
   tx: StoreTx,
-  state: RunningState,
-  nowMs: number,
+  { fleet }: RunningState,
+  { cell, query }: { readonly cell: number; readonly query: MemberQuery },
 ): Promise<readonly CellMember[]> {
-  const query = { where: targetOf(state), nowMs };
+  const { app, stratifyBy, ...meant } = query;
   const members: CellMember[] = [];
   let after: DeviceId | undefined;
   for (;;) {
-    const page = await tx.devices.list(state.fleet, query, {
-      limit: limits.storePageMax,
-      ...(after === undefined ? {} : { after }),
-    });
-    for (const device of page) {
-      if (device.state !== 'accepted') continue;
-      const { desired } = await loadDesiredDevice(tx, device);
-      const firstMs = desired.firstCommittedAtMs.get(state.spec.app);
+    const page = { limit: limits.storePageMax, ...(after === undefined ? {} : { after }) };
+    const devices = await tx.devices.listCell(fleet, cell, { ...meant, page });
+    const ids = devices.map(({ device }) => device);
+    const apps = await tx.deviceApps.listFor(fleet, app, ids);
+    const veterans = new Set(
+      apps
+        .filter(({ firstCommittedAtMs: ms }) => ms !== null && ms < query.nowMs)
+        .map(({ device }) => device),
+    );
+    for (const device of devices.filter(isAccepted)) {
+      const stratum = stratumOf(stratifyBy, targetableOf(device));
       members.push({
-        device: device.device,
-        cell: device.cell,
-        stratum: stratumOf(state.spec.stratifyBy, desired.targetable),
-        isVeteran: firstMs !== undefined && firstMs < nowMs,
+        ...{ device: device.device, cell, stratum },
+        isVeteran: veterans.has(device.device),
       });
     }
-    after = page.at(-1)?.device;
-    if (page.length < limits.storePageMax || after === undefined) return members;
+    after = ids.at(-1);
+    if (devices.length < limits.storePageMax || after === undefined) return members;
   }
 }
 
-function countsOf(members: readonly CellMember[]): readonly CellCount[] {
-  const counts = new Map<string, CellCount>();
-  for (const { stratum, isVeteran, cell } of members) {
-    const key = `${cell} ${String(isVeteran)} ${stratum}`;
-    const devices = (counts.get(key)?.devices ?? 0) + 1;
-    counts.set(key, { stratum, isVeteran, cell, devices });
-  }
-  return [...counts.keys()].sort().flatMap((key) => counts.get(key) ?? []);
+const isAccepted = ({ state }: Device): boolean => state === 'accepted';
+
+/** The database's order is its own; strata are written as `stratumOf` writes them. */
+function ordered(counts: readonly CellCount[]): readonly CellCount[] {
+  const keyed = counts.map((count) => {
+    const stratum = JSON.stringify(JSON.parse(count.stratum));
+    return { key: `${count.cell} ${String(count.isVeteran)} ${stratum}`, ...count, stratum };
+  });
+  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return keyed.map(({ key: _key, ...count }) => count);
 }

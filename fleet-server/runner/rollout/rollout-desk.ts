@@ -42,6 +42,26 @@ export type OrderFailure =
   | RolloutRefusal
   | { readonly code: 'not-found' | 'precondition-failed'; readonly place: string };
 
+type Unplaced<E> = E extends unknown ? Omit<E, 'order'> : never;
+/** An order as a person gives it; its place among the claims is added in the transaction that starts it. */
+export type PersonOrder = Unplaced<
+  Extract<
+    RolloutEvent,
+    {
+      readonly type:
+        | 'submitted'
+        | 'approved'
+        | 'denied'
+        | 'paused'
+        | 'resumed'
+        | 'promoted'
+        | 'aborted'
+        | 'retried'
+        | 'edited';
+    }
+  >
+>;
+
 interface Turn {
   readonly state: RolloutState;
   /** Devices whose desired state changed. */
@@ -95,23 +115,10 @@ export class RolloutDesk {
     });
   }
 
-  /** The order of claims: unique in the fleet, rising with each start. */
-  async nextOrder(fleet: FleetId): Promise<number> {
-    const rows = await this.#options.store.read((view) =>
-      view.rollouts.list(fleet, {}, { limit: limits.storePageMax }),
-    );
-    return (
-      rows.reduce((most, row) => {
-        const state = stateOf(row);
-        return Math.max(most, ('order' in state ? state.order : null) ?? 0);
-      }, 0) + 1
-    );
-  }
-
   /** An order of a person. `version` is the one that person saw: two people cannot promote the same wave twice. */
   async order(
     address: { readonly fleet: FleetId; readonly rollout: RolloutId },
-    order: { readonly event: RolloutEvent; readonly version: number | undefined },
+    order: { readonly event: PersonOrder; readonly version: number | undefined },
   ): Promise<Result<RolloutState, OrderFailure>> {
     const done = await this.#options.store.transaction(async (tx) => {
       const row = await tx.rollouts.get(address.fleet, address.rollout);
@@ -119,7 +126,7 @@ export class RolloutDesk {
       if (order.version !== undefined && order.version !== row.version) {
         return err({ code: 'precondition-failed' as const, place: placeOf(stateOf(row)) });
       }
-      return this.#step(tx, row, order.event);
+      return this.#step(tx, row, await placed(tx, address.fleet, order.event));
     });
     if (!done.ok) return done;
     await this.#options.director.serve(address.fleet, done.value.ordered);
@@ -333,6 +340,12 @@ export class RolloutDesk {
     const { clock, zones, revoked } = this.#options;
     return { nowMs: clock.nowMs(), zones, revoked: revoked(), stopped };
   }
+}
+
+/** The order of claims: unique in the fleet, rising with each start. */
+async function placed(tx: StoreTx, fleet: FleetId, event: PersonOrder): Promise<RolloutEvent> {
+  if (event.type !== 'submitted' && event.type !== 'approved') return event;
+  return { ...event, order: (await tx.rollouts.highestOrder(fleet)) + 1 };
 }
 
 const statusOf = (state: RolloutState): RolloutStatus => state.kind;

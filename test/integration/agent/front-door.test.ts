@@ -35,7 +35,7 @@ const agent: ServedAgent = {
     const doubled = [...new Float32Array(x.bytes.slice().buffer)].map((value) => 2 * value);
     const y = { type: 'float32', shape: x.shape, bytes: floats(doubled) } as const;
     const classes = { predicted: -1, label: undefined, confidence: 0, values: [] };
-    return { ...classes, latencyMs: 1, outputs: new Map([['y', y]]) };
+    return { ...classes, latencyMs: 1, runMs: 1, outputs: new Map([['y', y]]) };
   },
 };
 

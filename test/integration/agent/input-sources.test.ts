@@ -35,7 +35,7 @@ const pump = new InputPump({
       throw new OperatingError('inference-input-mismatch', 'an empty input');
     }
     const answer = { predicted: 0, label: `${input.bytes.length} bytes`, confidence: 1 };
-    return { ...answer, values: [], latencyMs: 1, outputs: new Map() };
+    return { ...answer, values: [], latencyMs: 1, runMs: 1, outputs: new Map() };
   },
 });
 

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCandidate } from '../../../firmware-bundles/evaluate/candidate-bundle.ts';
+import { readHeldOutSet } from '../../../firmware-bundles/evaluate/held-out-set.ts';
 import { openOnnxSession } from '../../../firmware-bundles/evaluate/onnx-session.ts';
 import { float32Of, tensorOf } from '../../../firmware-bundles/onnx/tensor.ts';
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
@@ -104,6 +106,30 @@ describe('the candidate builder', () => {
   it('when the average left the signed distance, refuses it', async () => {
     const far = trained.map((value) => value * 60);
     expect(await build(far)).toMatchObject({ ok: false, error: { code: 'candidate-too-far' } });
+  });
+
+  const buildFrom = async (change: Partial<PackedBundle>): Promise<string> => {
+    const held = readHeldOutSet(heldOutSet);
+    if (!held.ok) throw new Error(held.error.message);
+    const altered = { ...parent, ...change };
+    const inputs = { job, parent: altered, parameters: bytesOf(trained), heldOut: held.value };
+    const built = await buildCandidate(inputs);
+    return built.ok ? 'ok' : built.error.code;
+  };
+
+  it('when the average leaves the golden tolerance of its parent, refuses it', async () => {
+    const golden = { ...parent.config.golden, tolerance: [{ provider: 'cpu', absolute: 0 }] };
+    const config = { ...parent.config, golden };
+    expect(await buildFrom({ config })).toBe('candidate-golden-mismatch');
+  });
+
+  it('when the parent was not quantized in the way of this workshop, refuses it', async () => {
+    const scale = parent.config.variants[0]!.tensors.find(({ location }) =>
+      location.endsWith('_scale'),
+    )!;
+    const bytes = parent.blobs.get(scale.digest)!.slice().fill(1);
+    const altered = new Map(parent.blobs).set(scale.digest, bytes);
+    expect(await buildFrom({ blobs: altered })).toBe('candidate-recipe-unknown');
   });
 
   it('when the program crashes, hangs or eats memory, fails the candidate and nothing else', async () => {

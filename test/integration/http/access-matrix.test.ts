@@ -31,6 +31,8 @@ const addressOf = (path: string, fleet: string): string =>
     .replace('{fleet}', fleet)
     .replace('{device}', 'nobody')
     .replace('{rollout}', `rol-${'0'.repeat(16)}`)
+    .replace('{round}', `rnd-${'0'.repeat(16)}`)
+    .replace('{digest}', `sha256:${'0'.repeat(64)}`)
     .replace('{claimHash}', '0'.repeat(64))
     .replace('{name}', 'nothing');
 
@@ -44,10 +46,17 @@ async function statusOf(token: string | undefined, { method, path }: Operation, 
 }
 
 const guarded = () => operations.filter((operation) => operation.security.length > 0);
+const isForDevices = ({ description = '' }: Operation) => description.startsWith('For a device');
+const forPeople = () => guarded().filter((operation) => !isForDevices(operation));
 const roleOf = ({ description = '' }: Operation) => /^Role: ([a-z]+)/.exec(description)?.[1] ?? '';
 
 test('given the document, there are routes of every role and fleet routes among them', () => {
-  expect(new Set(guarded().map(roleOf))).toEqual(new Set(roles));
+  expect(new Set(forPeople().map(roleOf))).toEqual(new Set(roles));
+  expect(
+    guarded()
+      .filter(isForDevices)
+      .map(({ operationId }) => operationId),
+  ).toEqual(['putRoundUpdate']);
   expect(guarded().filter(({ path }) => path.includes('{fleet}')).length).toBeGreaterThan(20);
 });
 
@@ -72,7 +81,7 @@ test('given any role and a foreign or missing fleet, every fleet route answers 4
 });
 
 test('given each role on its own fleet, exactly the routes above it answer 403', async () => {
-  for (const operation of guarded()) {
+  for (const operation of forPeople()) {
     const needed = roles.findIndex((role) => role === roleOf(operation));
     const isServer = operation.description?.includes('scope: server') === true;
     for (const [rank, role] of roles.entries()) {
@@ -82,6 +91,15 @@ test('given each role on its own fleet, exactly the routes above it answer 403',
       // These tokens see one fleet, so what concerns the whole server is not theirs.
       const isRefused = rank < needed || isServer;
       expect([name, status === 403]).toEqual([name, isRefused]);
+    }
+  }
+});
+
+test('given a token of a person, what is for devices alone answers 403', async () => {
+  for (const operation of guarded().filter(isForDevices)) {
+    for (const role of roles) {
+      const status = await statusOf(tokens.get(role), operation, 'plant');
+      expect([operation.operationId, role, status]).toEqual([operation.operationId, role, 403]);
     }
   }
 });

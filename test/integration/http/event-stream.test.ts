@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EventKeeper } from '../../../fleet-server/runner/event-keeper.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { codeIn, HttpWorld } from '../../support/http-world.ts';
 import { harbour, plant } from '../../support/store-nouns.ts';
@@ -77,9 +78,29 @@ test('given events that are no longer kept, the stream says so before it goes on
   await world.store.transaction((tx) => tx.events.removeOldest(plant, 1));
   const stream = await openStream(first);
   await world.pass(limits.eventPollMs);
-  expect(stream.text()).toMatch(/event: gap\ndata: \{"oldest":3\}\n\nid: 3\n/);
+  const [, told = ''] = /event: gap\ndata: (.*)\n\nid: 3\n/.exec(stream.text()) ?? [];
+  expect(JSON.parse(told)).toMatchObject({ code: 'events-missed', oldest: 3 });
   stream.close();
 });
+
+test('given more events than are kept, the oldest of each fleet go and the newest stay', async () => {
+  const extra = 3;
+  await world.store.transaction(async (tx) => {
+    const draft = { atMs: 1, kind: 'device-tagged', subject: 's', content: {} };
+    for (let i = 0; i < limits.eventsKept + extra; i += 1) await tx.events.append(plant, draft);
+    await tx.events.append(harbour, draft);
+  });
+  const { store, clock, log } = world;
+  const keeper = new EventKeeper({ store, clock, log });
+  expect(await keeper.prune()).toBe(extra);
+  expect(await keeper.prune()).toBe(0);
+  const [ours, theirs] = await store.read(async (view) => [
+    await view.events.range(plant),
+    await view.events.range(harbour),
+  ]);
+  expect(ours).toEqual({ oldest: extra + 1, newest: limits.eventsKept + extra });
+  expect(theirs?.newest).toBe(limits.eventsKept + extra + 1);
+}, 60_000);
 
 test('given a token that is revoked meanwhile, the stream ends at its next heartbeat', async () => {
   const stream = await openStream();

@@ -89,6 +89,41 @@ test('given a rollout that needs approval, its author cannot give it, and a chan
   await order(approver, `${id}/abort`, String(approved.headers['etag']));
 });
 
+test('given a plan that waits for approval, its author may write it anew, and what was shown is void', async () => {
+  const { id, etag } = await draft({ approval: 'required', overrideStop: true });
+  const waiting = await order(author, `${id}/submit`, etag);
+  const { binding } = waiting.json<AnswerBody>();
+  const tag = String(waiting.headers['etag']);
+  const edit = (token: string, ifMatch: string, change: object) =>
+    world.ask(token, {
+      ...{ method: 'PUT', url: `/api/v1${url}/${id}`, headers: { 'if-match': ifMatch } },
+      payload: { ...request, approval: 'required', overrideStop: true, ...change },
+    });
+  const target = 'state = accepted and device = edge-10';
+  expect(codeIn(await edit(approver, tag, { target }))).toBe('403 rollout-of-another');
+  expect(codeIn(await edit(author, etag, { target }))).toBe('412 precondition-failed');
+  expect(codeIn(await edit(author, tag, { app: 'other' }))).toBe('422 rollout-spec-invalid');
+  expect(codeIn(await edit(author, tag, { digest: digest('2') }))).toBe('422 bundle-unknown');
+  expect(codeIn(await edit(author, tag, { waves: [{ percent: 10 }] }))).toBe(
+    '422 rollout-spec-invalid',
+  );
+  const edited = await edit(author, tag, { target });
+  expect(edited.json<AnswerBody>()).toMatchObject({ status: 'draft', binding: { target } });
+  const now = String(edited.headers['etag']);
+  const late = await order(approver, `${id}/approve`, now, { binding });
+  expect(codeIn(late)).toBe('409 rollout-wrong-state');
+  const again = await order(author, `${id}/submit`, now);
+  const stale = await order(approver, `${id}/approve`, String(again.headers['etag']), { binding });
+  expect(codeIn(stale)).toBe('409 approval-void');
+  const shown = again.json<AnswerBody>().binding;
+  const tagNow = String(again.headers['etag']);
+  const started = await order(approver, `${id}/approve`, tagNow, { binding: shown });
+  expect(started.json<AnswerBody>().status).toBe('running');
+  const running = String(started.headers['etag']);
+  expect(codeIn(await edit(author, running, { target }))).toBe('409 rollout-wrong-state');
+  await order(author, `${id}/abort`, running);
+});
+
 test('given an approver who drafted it, approving their own rollout is refused', async () => {
   const body = { ...request, approval: 'required', overrideStop: true };
   const drafted = await world.post(approver, url, { body });

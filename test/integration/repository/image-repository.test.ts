@@ -13,6 +13,7 @@ import { loopModel } from '../../support/onnx-graphs.ts';
 import { RepositoryWorld } from '../../support/repository-world.ts';
 import { sampleBundle } from '../../support/sample-bundle.ts';
 import { harbour, plant } from '../../support/store-nouns.ts';
+import { day0Ms } from '../../support/tuf-repository.ts';
 import { ed25519Signer } from '../../support/tuf-signers.ts';
 
 let world: RepositoryWorld;
@@ -30,6 +31,7 @@ const publishBundle = async (bundle = v1): Promise<string> => {
   return world.publish(repository);
 };
 
+/** Of timestamp and snapshot, counted from the seconds at which the world began. */
 const versionsOf = async (): Promise<readonly number[]> => {
   const timestamp = parseMetadata(
     'timestamp',
@@ -37,7 +39,8 @@ const versionsOf = async (): Promise<readonly number[]> => {
   );
   if (!timestamp.ok) throw new Error(timestamp.error.message);
   const { version, snapshot } = timestamp.value.body;
-  return [version, snapshot.version];
+  const first = day0Ms / 1000 - 1;
+  return [version - first, snapshot.version - first];
 };
 
 /** A device's whole refresh against what is served now. */
@@ -307,11 +310,28 @@ describe('renewal', () => {
     expect(await repository.renew()).toBe(false);
     world.clock.ms += 13 * 3_600_000;
     expect(await repository.renew()).toBe(true);
-    expect(await versionsOf()).toEqual([2, 1]);
+    expect(await versionsOf()).toEqual([1 + 13 * 3600, 1]);
     world.clock.ms += 4 * 86_400_000;
     expect(await refresh(disk)).toMatchObject({ error: { code: 'tuf-expired-timestamp' } });
     expect(await repository.renew()).toBe(true);
-    expect(await versionsOf()).toEqual([3, 2]);
+    const fourDays = 1 + 13 * 3600 + 4 * 86_400;
+    expect(await versionsOf()).toEqual([fourDays, fourDays]);
+    expect(await refresh(disk)).toMatchObject({ ok: true });
+  });
+
+  test('when a server has forgotten what it signed last, devices still follow what it signs next', async () => {
+    await publishBundle();
+    for (let i = 0; i < 5; i += 1) {
+      world.clock.ms += 4 * 86_400_000;
+      expect(await repository.renew()).toBe(true);
+    }
+    const disk = new MemoryDisk();
+    expect(await refresh(disk)).toMatchObject({ ok: true });
+    // The same keys, and a store that knows nothing of the renewals.
+    const restored = await RepositoryWorld.open();
+    restored.world.clock.ms = world.clock.ms + 1000;
+    ({ world, repository } = restored);
+    expect(await publishBundle()).toBe('ok');
     expect(await refresh(disk)).toMatchObject({ ok: true });
   });
 });

@@ -155,7 +155,11 @@ export function sqlBlobs(queries: Queries): BlobRepository {
       await queries
         .insertInto('blobs')
         .values(record)
-        .onConflict((conflict) => conflict.column('digest').doNothing())
+        .onConflict((conflict) =>
+          conflict.column('digest').doUpdateSet((eb) => ({
+            storedAtMs: eb.fn<number>('max', ['blobs.storedAtMs', 'excluded.storedAtMs']),
+          })),
+        )
         .execute();
     },
 

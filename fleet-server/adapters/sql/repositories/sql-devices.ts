@@ -1,9 +1,12 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
+import { limits } from '../../../../shared/contracts/limits.ts';
 import type { DeviceId, FleetId } from '../../../../shared/core/ids.ts';
 import type { Device, DevicePatch } from '../../../core/model/device.ts';
 import type {
   DeviceQuery,
   DeviceRepository,
+  MemberCount,
+  MemberQuery,
 } from '../../../ports/repositories/device-repository.ts';
 import { filterCondition } from '../filter-condition.ts';
 import { insertRows, listed, pageLimit } from '../json-rows.ts';
@@ -52,6 +55,8 @@ export function sqlDevices(queries: Queries): DeviceRepository {
         .groupBy('cell')
         .orderBy('cell')
         .execute(),
+
+    countMembers: (fleet, query) => countMembers(queries, fleet, query),
 
     countByState: (fleet) =>
       queries
@@ -129,6 +134,36 @@ function reports(queries: Queries): Reports {
       );
     },
   };
+}
+
+async function countMembers(
+  queries: Queries,
+  fleet: FleetId,
+  { app, stratifyBy, ...query }: MemberQuery,
+): Promise<readonly MemberCount[]> {
+  const values = stratifyBy.map((path) => {
+    const map = path.startsWith('tags.') ? 'tags' : 'facts';
+    // The arrow keeps the JSON type of a value, so that 1, "1" and true stay three strata.
+    return sql`json(devices.${sql.ref(map)} -> ${`$."${path.slice(path.indexOf('.') + 1)}"`})`;
+  });
+  const veterans = queries
+    .selectFrom('deviceApps')
+    .select('device')
+    .where('fleet', '=', fleet)
+    .where('app', '=', app)
+    .where('firstCommittedAtMs', '<', query.nowMs);
+  const rows = await meant(queries, fleet, query)
+    .where('state', '=', 'accepted')
+    .select([
+      'cell',
+      sql<number>`device in ${veterans}`.as('isVeteran'),
+      sql<string>`json_array(${sql.join(values)})`.as('stratum'),
+      sql<number>`count(*)`.as('devices'),
+    ])
+    .groupBy(['cell', 'isVeteran', 'stratum'])
+    .limit(limits.memberGroupsMax)
+    .execute();
+  return rows.map((row) => ({ ...row, isVeteran: row.isVeteran === 1 }));
 }
 
 function meant(

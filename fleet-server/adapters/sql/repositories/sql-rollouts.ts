@@ -38,6 +38,15 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
       return shape.toNouns(await ordered.limit(pageLimit(limit)).execute());
     },
 
+    highestOrder: async (fleet) => {
+      const row = await queries
+        .selectFrom('rollouts')
+        .where('fleet', '=', fleet)
+        .select(sql<number>`coalesce(max(json_extract(reducerState, '$.order')), 0)`.as('order'))
+        .executeTakeFirstOrThrow();
+      return row.order;
+    },
+
     insert: async (rollout) => {
       await queries.insertInto('rollouts').values(shape.toRow(rollout)).execute();
     },

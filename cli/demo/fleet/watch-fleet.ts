@@ -1,9 +1,8 @@
-import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
-import type { Digest } from '../../shared/core/ids.ts';
-import type { DemoServer } from './demo-server.ts';
-import type { LiveView } from './live-view.ts';
-import type { Pace } from './pace.ts';
-import type { ReplayDevice } from './replay-device.ts';
+import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
+import type { Digest } from '../../../shared/core/ids.ts';
+import type { DemoServer } from '../demo-server.ts';
+import type { LiveView } from '../live-view.ts';
+import type { DemoFleet } from './demo-fleet.ts';
 
 const lookMs = 200;
 
@@ -11,29 +10,27 @@ const lookMs = 200;
 export async function watchFleet(
   options: {
     readonly server: DemoServer;
-    readonly devices: readonly ReplayDevice[];
-    readonly pace: Pace;
+    readonly fleet: DemoFleet;
     readonly names: ReadonlyMap<Digest, string>;
     readonly view: LiveView;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { server, devices, pace, names, view } = options;
+  const { server, fleet, names, view } = options;
   let beforeMs = clock.monotonicMs();
+  let counted = 0;
   let perSecond = 0;
   let before = { inferences: 0, correct: 0 };
   while (!signal.aborted) {
     await clock.sleepUntil(clock.monotonicMs() + lookMs, signal);
     const nowMs = clock.monotonicMs();
-    const rate = (pace.takeCount() * 1_000) / Math.max(1, nowMs - beforeMs);
+    const { inferences, correct } = fleet;
+    const rate = ((inferences - counted) * 1_000) / Math.max(1, nowMs - beforeMs);
+    counted = inferences;
     beforeMs = nowMs;
     perSecond = 0.8 * perSecond + 0.2 * rate;
     const running = new Map<string, number>();
-    let inferences = 0;
-    let correct = 0;
-    for (const device of devices) {
-      inferences += device.inferences;
-      correct += device.correct;
+    for (const device of fleet.devices) {
       const name = device.running === undefined ? 'no model' : names.get(device.running);
       running.set(name ?? 'unknown', (running.get(name ?? 'unknown') ?? 0) + 1);
     }

@@ -1,12 +1,12 @@
-import { OperatingError } from '../../shared/core/operating-error.ts';
+import { OperatingError } from '../../../shared/core/operating-error.ts';
 import type {
   InferenceResult,
   InferenceRuntime,
   InferenceSession,
   OpenSession,
   Tensor,
-} from '../../shared/ports/inference-runtime.ts';
-import { sha256Hex } from '../../shared/trust/hash.ts';
+} from '../../../shared/ports/inference-runtime.ts';
+import { sha256Hex } from '../../../shared/trust/hash.ts';
 
 /** Calls of all devices together that may wait for one model. */
 const queueMax = 8_192;
@@ -51,6 +51,10 @@ export class SharedHost implements InferenceRuntime {
   }
 
   async open(request: OpenSession): Promise<InferenceSession> {
+    // A training graph gets its weights as inputs, so that all devices can ask the same session.
+    if (request.model.kind === 'memory') {
+      return this.#borrow(`training ${sha256Hex(request.model.graph)}`, request, undefined);
+    }
     const digest = digestOfSlot(request);
     if (request.host === 'worker') return this.#borrow(digest, request, undefined);
     const trial = this.#trials.get(digest);
