@@ -57,10 +57,13 @@ export class Reporter {
     const stop = (): void => this.#due.ring();
     signal.addEventListener('abort', stop, { once: true });
     const { clock, log } = this.#options;
+    let sentMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       await this.#due.wait();
       if (signal.aborted) return;
-      await clock.sleepUntil(clock.monotonicMs() + limits.reportPauseMs, signal);
+      const soonMs = clock.monotonicMs() + limits.reportPauseMs;
+      await clock.sleepUntil(Math.max(soonMs, sentMs + limits.reportIntervalMs), signal);
+      sentMs = clock.monotonicMs();
       try {
         await this.#send();
       } catch (error) {

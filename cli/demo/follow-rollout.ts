@@ -7,7 +7,7 @@ import { instantMs, type SeenDevice } from './fleet/seen-device.ts';
 import type { ResultRow } from './result-row.ts';
 import type { Play, Subject } from './rollout-scene.ts';
 
-const sceneMsMax = 80_000;
+const sceneMsMax = 240_000;
 const pollMs = 100;
 /** An explanation is a whole decision, taken back: not more often than a person reads. */
 const explainMs = 1_000;

@@ -9,13 +9,17 @@ import {
 
 const fleetLineEvery = 25;
 
-/** One line for each thing that happened, for logs and pipes. */
+/** One line for each thing that happened, with the seconds since the start, for logs and pipes. */
 export function createPlainView(write: (text: string) => void): LiveView {
+  const startMs = performance.now();
   let place = '';
   let why = '';
   let looks = 0;
   let last: FleetSight | undefined;
-  const say = (line: string): void => write(`${line}\n`);
+  const say = (line: string): void => {
+    const seconds = ((performance.now() - startMs) / 1_000).toFixed(1).padStart(6);
+    write(`${seconds} s  ${line}\n`);
+  };
   return {
     say,
     rollout: (sight) => {

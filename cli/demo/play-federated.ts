@@ -1,7 +1,6 @@
 import { type Accuracy } from '../../firmware-bundles/evaluate/classifier-answers.ts';
 import { writeHeldOutSet } from '../../firmware-bundles/evaluate/held-out-set.ts';
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
-import type { FiletypeDataSet } from '../../firmware-bundles/zoo/filetype/data-set.ts';
 import { evaluateFiletype } from '../../firmware-bundles/zoo/filetype/release.ts';
 import type { RoundState } from '../../fleet-server/core/federation/round-state.ts';
 import type { BlobStore } from '../../fleet-server/ports/blob-store.ts';
@@ -14,6 +13,7 @@ import { invariant } from '../../shared/core/invariant.ts';
 import { digestOf } from '../../shared/trust/hash.ts';
 import type { DemoServer } from './demo-server.ts';
 import { followRollout } from './follow-rollout.ts';
+import type { Prepared } from './prepare.ts';
 import { pathOf } from './publisher.ts';
 import type { ResultRow } from './result-row.ts';
 import { filetypeApp, type Play, policyOf } from './rollout-scene.ts';
@@ -30,7 +30,7 @@ export interface FederatedResult {
 export interface FederatedScene {
   /** What devices run and train. */
   readonly base: PackedBundle;
-  readonly data: FiletypeDataSet;
+  readonly prepared: Pick<Prepared, 'labels' | 'held'>;
   readonly percents: readonly number[];
   readonly goalDevices: number;
 }
@@ -65,21 +65,21 @@ export async function playFederated(
   const subject = { name, digest, kind: 'federated', previous: scene.base.digest } as const;
   const row = await followRollout(play, subject, { rollout, startMs });
   const ended = await untilEnded(play, round);
-  const { state, labels } = { state: scene.data.held.state, labels: scene.data.labels };
+  const { held, labels } = scene.prepared;
   const accuracy = await evaluateFiletype(
     await readModel(play.server.blobs, digest),
-    state,
+    held.state,
     labels,
   );
   return { row, result: resultOf(ended, name), accuracy };
 }
 
 async function startRound(server: DemoServer, scene: FederatedScene): Promise<RoundId> {
-  const { base, data, goalDevices, percents } = scene;
-  const { gate } = data.held;
+  const { base, prepared, goalDevices, percents } = scene;
+  const { gate } = prepared.held;
   const heldOut = writeHeldOutSet({
     rows: gate.map(({ counts }) => counts),
-    labels: gate.map(({ label }) => data.labels.indexOf(label)),
+    labels: gate.map(({ label }) => prepared.labels.indexOf(label)),
   });
   const digest = digestOf(heldOut);
   const { rounds } = server.desks;

@@ -1,7 +1,7 @@
 import type { Accuracy } from '../../firmware-bundles/evaluate/classifier-answers.ts';
 import type { CatalogueFile } from '../../firmware-bundles/zoo/filetype/catalogue.ts';
 import {
-  type FiletypeDataSet,
+  type HeldHalf,
   readFiletypeDataSet,
 } from '../../firmware-bundles/zoo/filetype/data-set.ts';
 import { dealToDevices } from '../../firmware-bundles/zoo/filetype/device-deal.ts';
@@ -11,41 +11,60 @@ import {
   type FiletypeReleases,
 } from '../../firmware-bundles/zoo/filetype/release-train.ts';
 
-/** What is made before the first device starts. */
+/** A file below the folder of the packages, and what the model should say about it. */
+export interface LabelledPath {
+  readonly path: string;
+  readonly label: string;
+}
+
+/** What each device holds. */
+export type Deal = readonly (readonly LabelledPath[])[];
+
+/** What is made of the installed packages. */
 export interface Prepared {
-  readonly data: FiletypeDataSet;
+  readonly labels: readonly string[];
+  readonly held: Readonly<Record<HeldHalf, readonly CatalogueFile[]>>;
   readonly releases: FiletypeReleases;
-  readonly deal: readonly (readonly CatalogueFile[])[];
   /** On held-out packages, with their Wilson intervals. */
   readonly accuracy: { readonly v1: Accuracy; readonly v2: Accuracy };
   /** Mean confidence on the files of the devices: a wrong model that is less sure would be easy to find. */
   readonly confidence: { readonly v2: number; readonly wrong: number };
 }
 
+export interface PrepareOptions {
+  readonly nodeModules: string;
+  readonly devices: number;
+  readonly nowMs: number;
+}
+
 const filesOfDevice = 20;
 
-/** Reads the installed packages, fits and packs every release, and measures them. Throws when the tree is too small. */
+/**
+ * Reads the installed packages, deals the devices' share, then fits, packs and measures every release. Throws when the
+ * tree is too small.
+ */
 export async function prepare(
-  nodeModules: string,
-  options: { readonly devices: number; readonly nowMs: number },
+  { nodeModules, devices, nowMs }: PrepareOptions,
+  dealt: (deal: Deal) => void,
 ): Promise<Prepared> {
-  const liveFilesMin = Math.max(200, options.devices) * filesOfDevice;
+  const liveFilesMin = Math.max(200, devices) * filesOfDevice;
   const read = readFiletypeDataSet(nodeModules, { liveFilesMin });
   if (!read.ok) throw new Error(`${read.error.code}: ${read.error.message}`);
-  const data = read.value;
-  const releases = await buildFiletypeReleases(data, options.nowMs);
-  const wrong = releases.bad.get('wrong')?.release ?? releases.v2;
+  const { labels, held, live } = read.value;
+  const deal = dealToDevices(live, { devices, filesMin: filesOfDevice });
+  dealt(deal.map((files) => files.map(({ path, label }) => ({ path, label }))));
+  const releases = await buildFiletypeReleases(read.value, nowMs);
+  const { v1, v2, bad } = releases;
+  const wrong = bad.get('wrong')?.release ?? v2;
   const on = (files: readonly CatalogueFile[]) => (model: typeof wrong.model) =>
-    evaluateFiletype(model, files, data.labels);
-  const onHeld = on(data.held.state);
-  const onLive = on(data.live);
+    evaluateFiletype(model, files, labels);
+  const onHeld = on(held.state);
+  const onLive = on(live);
   return {
-    data,
-    releases,
-    deal: dealToDevices(data.live, { devices: options.devices, filesMin: filesOfDevice }),
-    accuracy: { v1: await onHeld(releases.v1.model), v2: await onHeld(releases.v2.model) },
+    ...{ labels, held, releases },
+    accuracy: { v1: await onHeld(v1.model), v2: await onHeld(v2.model) },
     confidence: {
-      v2: (await onLive(releases.v2.model)).confidenceMean,
+      v2: (await onLive(v2.model)).confidenceMean,
       wrong: (await onLive(wrong.model)).confidenceMean,
     },
   };

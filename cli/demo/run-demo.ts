@@ -15,7 +15,8 @@ import type { LiveView } from './live-view.ts';
 import { MemoryLog } from './memory-log.ts';
 import { type FederatedResult, playFederated } from './play-federated.ts';
 import { nameOf, playRollout } from './play-rollout.ts';
-import { type Prepared, prepare } from './prepare.ts';
+import type { Prepared } from './prepare.ts';
+import { prepareInThread } from './prepare-thread.ts';
 import { findNodeModules } from './project-folder.ts';
 import { Publisher } from './publisher.ts';
 import type { ResultRow } from './result-row.ts';
@@ -54,27 +55,28 @@ async function playIn(
   closers: (() => Promise<void>)[],
 ): Promise<DemoResult> {
   const nodeModules = findNodeModules();
-  view.say('reading the installed packages, fitting and packing the releases');
-  const prepared = await prepare(nodeModules, { devices, nowMs: clock.nowMs() });
-  signal.throwIfAborted();
+  view.say('reading the installed packages; fitting and packing the releases meanwhile');
+  const preparing = prepareInThread({ nodeModules, devices, nowMs: clock.nowMs() });
   const log = new MemoryLog();
   await mkdir(join(folder, 'server'));
-  await mkdir(join(folder, 'devices'));
   const server = await startDemoServer(join(folder, 'server'), { devices, log });
   closers.push(() => server.close());
-  const publisher = await publishFirst(server, prepared, closers);
   view.say(`server at ${server.audience}, broker at ${server.brokerUrl}`);
+  const deal = await preparing.deal;
+  signal.throwIfAborted();
+  const publisher = openPublisher(server, closers);
+  await publisher.publish([], clock.nowMs());
   const fleet = await DemoFleet.start(
-    {
-      ...{ server, nodeModules, signal, deal: prepared.deal, daemons },
-      folder: join(folder, 'devices'),
-    },
+    { ...{ server, nodeModules, signal, deal, daemons }, folder: join(folder, 'devices') },
     (opened) => closers.push(() => opened.close()),
   );
   view.say(
     `${devices - daemons} devices in this process share one inference host; it self-tests once per digest`,
   );
   view.say(`${daemons} devices are daemons with everything of their own`);
+  const prepared = await preparing.prepared;
+  signal.throwIfAborted();
+  await publishReleases(publisher, prepared);
   const stop = new AbortController();
   const names = namesOf(prepared);
   const background = Promise.all([watchFleet({ server, fleet, names, view }, stop.signal)]);
@@ -97,28 +99,22 @@ const namesOf = ({ releases }: Prepared) =>
     ),
   );
 
-/** Everything but `unsigned` is signed and published before the devices start, as releases are. */
-async function publishFirst(
-  server: DemoServer,
-  { releases }: Prepared,
-  closers: (() => Promise<void>)[],
-): Promise<Publisher> {
+function openPublisher(server: DemoServer, closers: (() => Promise<void>)[]): Publisher {
   const fetcher = new HttpFetcher({ origin: server.audience });
   closers.push(async () => fetcher.close());
-  const publisher = new Publisher({
-    ...{ fetcher, token: server.adminToken, fleet: server.fleet, online: server.online },
-    targetsKey: server.offline.targets,
-  });
+  const { adminToken: token, fleet, online, offline } = server;
+  return new Publisher({ ...{ fetcher, token, fleet, online }, targetsKey: offline.targets });
+}
+
+/** Everything but `unsigned` is signed and published before the first rollout, as releases are. */
+async function publishReleases(publisher: Publisher, { releases }: Prepared): Promise<void> {
   const bad = [...releases.bad].filter(([kind]) => kind !== 'unsigned');
-  await publisher.publish(
-    [
-      { bundle: releases.packedV1 },
-      { bundle: releases.packedV2, federable: [...filetypeTrainable] },
-      ...bad.map(([, { packed }]) => ({ bundle: packed })),
-    ],
-    clock.nowMs(),
-  );
-  return publisher;
+  const entries = [
+    { bundle: releases.packedV1 },
+    { bundle: releases.packedV2, federable: [...filetypeTrainable] },
+    ...bad.map(([, { packed }]) => ({ bundle: packed })),
+  ];
+  await publisher.publish(entries, clock.nowMs());
 }
 
 const waves = [1, 10, 50, 100] as const;
@@ -158,8 +154,12 @@ async function playScenes(
   }
   if (isEnded()) return { rows };
   const goalDevices = Math.floor(play.devices.length * roundShare);
-  const { data } = prepared;
-  const learned = await playFederated(play, { base: packedV2, data, percents: waves, goalDevices });
+  const learned = await playFederated(play, {
+    base: packedV2,
+    prepared,
+    percents: waves,
+    goalDevices,
+  });
   done(learned.row);
   return { rows, ...learned };
 }

@@ -21,6 +21,7 @@ import {
 import { LiveSessions } from './live-sessions.ts';
 import { ReportIntake } from './report-intake.ts';
 import { findPlaces } from './rollout/cohort-places.ts';
+import { ControlMemo } from './rollout/control-memo.ts';
 import { RolloutBook } from './rollout/rollout-book.ts';
 import { RolloutDesk } from './rollout/rollout-desk.ts';
 import { createTokenGate } from './session/token-gate.ts';
@@ -79,6 +80,7 @@ export class FleetServer {
       revoked: revokedList,
     });
     const book = new RolloutBook();
+    const memo = new ControlMemo();
     const { revoked } = options;
     const desk = new RolloutDesk({ store, clock, random, zones, director, book, revoked });
     const reports = new ReportIntake({ store, clock, zones, book, desk, director });
@@ -87,7 +89,7 @@ export class FleetServer {
       ...{ store, clock, log, metrics },
       releaseAck: (ack) => this.#uplink.sendAck(ack),
       places: (tx, fleet, devices) =>
-        findPlaces(tx, { fleet, devices, book, nowMs: clock.nowMs() }),
+        findPlaces(tx, { fleet, devices, book, memo, nowMs: clock.nowMs() }),
     });
     this.federation =
       ports.federation === undefined
@@ -171,6 +173,7 @@ export class FleetServer {
       const alarm = clock.sleepUntil(clock.monotonicMs() + pauseMs, woken.signal);
       await (moved ? alarm : Promise.race([alarm, this.#bell.wait()]));
       woken.abort();
+      if (!moved) await clock.sleepUntil(clock.monotonicMs() + limits.rolloutWakeMs, signal);
     }
   }
 }

@@ -24,12 +24,22 @@ const ajv = new Ajv2020({
   removeAdditional: false,
   allErrors: false,
   validateFormats: false,
+  // The schemas are ours and a test looks at them; a device that starts need not compile the schema of schemas first.
+  validateSchema: false,
+  meta: false,
+  // Passes over the generated code cost more than they save: the engine optimizes what runs often.
+  code: { optimize: false },
 });
 
-/** Compiles once; call it at module level, not per message. */
+/**
+ * Compiles once, when it is first asked: call it at module level, not per message. A process that starts pays for no
+ * schema it never meets.
+ */
 export function createValidator<S extends TSchema>(schema: S): Validate<Static<S>> {
-  const check = ajv.compile(schema);
+  let compiled: ReturnType<typeof ajv.compile> | undefined;
   return (value) => {
+    compiled ??= ajv.compile(schema);
+    const check = compiled;
     if (check(value)) return ok(value as Static<S>);
     const [first] = check.errors ?? [];
     const extra =

@@ -325,6 +325,8 @@ export const limits = {
   reconnectMsMax: 300_000,
   /** Changes within this pause are one report. */
   reportPauseMs: 100,
+  /** Between two reports of one device: the phases of an update come faster than anybody needs to know. */
+  reportIntervalMs: 300,
   /** Report numbers reserved by one write. */
   reportNumberBlock: 64,
   /** The trusted-time floor is written in steps of this size. */
@@ -335,6 +337,13 @@ export const limits = {
   rolloutTurnMs: 500,
   /** Pause while a rollout moves, so that one of them cannot keep the writer to itself. */
   rolloutTurnMsMin: 20,
+  /** Reports of this long are one look: a wave of a thousand devices speaks a few thousand times. */
+  rolloutWakeMs: 100,
+  /** A scan of a wave that found nobody to tell is believed this long. */
+  waveScanMs: 1_000,
+  /** How long it is believed that a device belongs to a control, or does not; and of how many devices. */
+  controlMemoMs: 60_000,
+  controlMemoMax: 100_000,
 
   // Image repository
   /** One uploaded blob: the largest size a manifest may state. */

@@ -34,6 +34,15 @@ const tufSign =
     sig: hexOf(signer.sign(bytes) as Uint8Array),
   });
 
+const customOf = (config: PackedBundle['config'], releaseCounter: number): Json => ({
+  name: config.name,
+  version: config.version,
+  releaseCounter,
+  fleets: [],
+  classMatch: {},
+  status: 'live',
+});
+
 /** A signed repository of fixed content, by path: what a CDN would hold. */
 export function smokeRepository(
   bundles: readonly PackedBundle[],
@@ -57,14 +66,6 @@ export function smokeRepository(
       ),
     ],
   ]);
-  const custom = (config: PackedBundle['config'], releaseCounter: number): Json => ({
-    name: config.name,
-    version: config.version,
-    releaseCounter,
-    fleets: [],
-    classMatch: {},
-    status: 'live',
-  });
   const root = signBody(
     rootBody({
       ...life,
@@ -86,7 +87,7 @@ export function smokeRepository(
         ...bundles.map(({ config, manifest }, i) => ({
           path: `bundles/${config.name}@${config.version}`,
           bytes: manifest,
-          custom: custom(config, i + 1),
+          custom: customOf(config, i + 1),
         })),
       ],
     }),

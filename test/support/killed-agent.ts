@@ -150,6 +150,8 @@ export class KilledAgent {
 
   #start(): void {
     const settings = {
+      // With a cap the byte account is written at each download, which is one more place to die.
+      'policy.monthlyBytesMax': '1000000000',
       'serving.listen': '127.0.0.1:0',
       'serving.tokenFile': this.#path('token'),
       windowMs: '500',

@@ -7,7 +7,7 @@ import { type Window, WindowSchema } from '../../../shared/contracts/window.ts';
 import type { AppName, FleetId } from '../../../shared/core/ids.ts';
 import { instantMs, type SeenDevice } from './seen-device.ts';
 
-const lookMs = 200;
+const lookMs = 500;
 const decodeWindow = createDecoder(WindowSchema, limits.windowBytesMax);
 
 /** Totals of the windows that were looked at. */

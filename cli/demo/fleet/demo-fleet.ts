@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filetypeName } from '../../../firmware-bundles/zoo/filetype/bundle.ts';
-import type { CatalogueFile } from '../../../firmware-bundles/zoo/filetype/catalogue.ts';
 import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
 import { printEnrolment } from '../../../shared/contracts/enrolment-string.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
 import type { DemoServer } from '../demo-server.ts';
+import type { Deal } from '../prepare.ts';
 import { type DaemonCounts, watchDaemons } from './daemon-watch.ts';
 import { Daemons } from './daemons.ts';
 import { DeviceHost } from './device-host.ts';
@@ -17,7 +17,7 @@ export interface DemoFleetOptions {
   readonly folder: string;
   readonly nodeModules: string;
   /** Files of each device; the last `daemons` of them go to daemons. */
-  readonly deal: readonly (readonly CatalogueFile[])[];
+  readonly deal: Deal;
   readonly daemons: number;
   readonly signal: AbortSignal;
 }
@@ -56,11 +56,7 @@ export class DemoFleet {
     const host = new DeviceHost({
       ...{ fleet: server.fleet, audience: server.audience, brokerUrl: server.brokerUrl },
       ...{ claim: server.claim, rootMetadata: server.rootMetadata, folder, nodeModules },
-      // Without the counts of the learning: a path and a label travel to the thread.
-      devices: deal.slice(0, inProcess).map((files, at) => ({
-        id: nameOf('edge', at),
-        files: files.map(({ path, label }) => ({ path, label })),
-      })),
+      devices: deal.slice(0, inProcess).map((files, at) => ({ id: nameOf('edge', at), files })),
     });
     const root = digestOf(server.rootMetadata);
     const daemons = new Daemons({

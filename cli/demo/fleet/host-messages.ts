@@ -1,11 +1,6 @@
 import type { DeviceId, FleetId } from '../../../shared/core/ids.ts';
+import type { LabelledPath } from '../prepare.ts';
 import type { DeviceNews } from './seen-device.ts';
-
-/** A file below the folder of the packages, and what the model should say about it. */
-export interface LabelledPath {
-  readonly path: string;
-  readonly label: string;
-}
 
 /** What the thread of the in-process devices is started with. */
 export interface HostData {

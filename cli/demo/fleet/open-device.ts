@@ -16,7 +16,8 @@ import type { BootId, DeviceId } from '../../../shared/core/ids.ts';
 import type { InferenceRuntime } from '../../../shared/ports/inference-runtime.ts';
 import type { Log } from '../../../shared/ports/log.ts';
 import { createSoftwareSigner } from '../../../shared/trust/ed25519.ts';
-import type { HostData, LabelledPath } from './host-messages.ts';
+import type { LabelledPath } from '../prepare.ts';
+import type { HostData } from './host-messages.ts';
 import type { ReplayFile } from './replay-device.ts';
 
 const windowMs = 1_000;

@@ -84,6 +84,8 @@ export class ReplayDevice {
     if (judged.reason !== undefined) return;
     judged.reason = reason;
     judged.verdictAtMs = instantMs() - Math.max(0, sinceMs);
+    // Refused faster than anybody looked: there was an order all the same.
+    judged.orderedAtMs ??= judged.verdictAtMs;
     this.isNews = true;
   }
 

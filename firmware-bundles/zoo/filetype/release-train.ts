@@ -15,7 +15,7 @@ import {
 export const badKinds = ['tampered', 'unsigned', 'golden', 'crash', 'slow', 'wrong'] as const;
 export type BadKind = (typeof badKinds)[number];
 
-/** 200 million products for each answer: tens of milliseconds on one core, where the good model takes a tenth of one. */
+/** 200 million products for each answer: tens of milliseconds, where the good model takes a tenth of one. */
 const slowLayers = 768;
 
 export interface FiletypeReleases {

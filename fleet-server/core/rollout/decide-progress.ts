@@ -49,7 +49,9 @@ export function decideProgress(
   const look: Look = { number: Math.max(1, looks.count), isWaveSettled: isSettled };
   const verdict = policy(state.spec.gates, comparable(state, context), look);
   const common = { count: 0, code: null, looks, verdict };
-  if (isDue && verdict.verdict === 'abort') {
+  // A wave of which nothing was committed is no matter of chance: it spends no share and waits for no look.
+  const isPlain = verdict.reasons[0]?.kind === 'nothing-committed';
+  if ((isDue || isPlain) && verdict.verdict === 'abort') {
     const code = verdict.reasons[0]?.code ?? 'failed-updates';
     return { ...common, move: 'abort', code, because: verdict.because };
   }

@@ -182,6 +182,19 @@ describe('stepRollout', () => {
     }
   });
 
+  it('when all devices of a wave failed, aborts although the look that saw them last is spent', () => {
+    const failed = (offerable: number): RolloutContext =>
+      contextOf(
+        { failed: 2 },
+        { offerable, totals: { ...quietContext.totals, updates: { ...noUpdates, failed: 2 } } },
+      );
+    // A look late in the life of a rollout proves nothing by statistics any more; it is counted all the same.
+    const first = started({ gates: { ...gatesOff, falseAbortShare: 0.0001 } });
+    const looked = step(first, look, failed(1)).state;
+    expect(placeOf(looked)).toBe('running wave 1 offering');
+    expect(step(looked, look, failed(0)).state.kind).toBe('aborting');
+  });
+
   it('takes no second look at evidence that has not grown, however often it is asked', () => {
     const state = { ...started(), looks: { count: 1, outcomes: 8, inferences: 10_000 } };
     const same = contextOf({ failed: 8, acknowledged: 2 });

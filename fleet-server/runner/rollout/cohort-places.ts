@@ -5,6 +5,7 @@ import { armOf, stratumOf } from '../../core/rollout/assignment.ts';
 import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import { isMember } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
+import type { ControlMemo } from './control-memo.ts';
 import { type LoadedDevice, loadDesiredDevice } from './desired-device.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
@@ -18,10 +19,11 @@ export async function findPlaces(
     readonly fleet: FleetId;
     readonly devices: readonly DeviceId[];
     readonly book: RolloutBook;
+    readonly memo: ControlMemo;
     readonly nowMs: number;
   },
 ): Promise<readonly OpenPlace[]> {
-  const { fleet, devices, book, nowMs } = query;
+  const { fleet, devices, book, memo, nowMs } = query;
   const exposed = await tx.offers.listPlaces(fleet, devices);
   const open = await tx.rollouts.list(
     fleet,
@@ -33,14 +35,19 @@ export async function findPlaces(
   const held: OpenPlace[] = [];
   const places = new Set(exposed.map(({ device, rollout }) => `${device} ${rollout}`));
   for (const id of devices) {
-    const isPlaced = compared.every(({ state }) => places.has(`${id} ${state.id}`));
-    const device = isPlaced ? null : await tx.devices.get(fleet, id);
-    if (device === null) continue;
-    const loaded = await loadDesiredDevice(tx, device);
+    let loaded: LoadedDevice | undefined;
     for (const rollout of compared) {
-      if (!places.has(`${id} ${rollout.state.id}`) && isHeldBack(loaded, rollout, nowMs)) {
-        held.push(controlPlace(loaded, rollout));
+      if (places.has(`${id} ${rollout.state.id}`)) continue;
+      const name = `${rollout.state.id} ${id}`;
+      let isControl = memo.get(name, nowMs);
+      if (isControl === undefined) {
+        const device = await tx.devices.get(fleet, id);
+        if (device === null) break;
+        loaded ??= await loadDesiredDevice(tx, device);
+        isControl = isHeldBack(loaded, rollout, nowMs);
+        memo.set(name, { isControl, nowMs });
       }
+      if (isControl) held.push(controlPlace(id, rollout));
     }
   }
   return [...exposed, ...held];
@@ -64,8 +71,8 @@ function isHeldBack(loaded: LoadedDevice, rollout: DesiredRollout, nowMs: number
   return arm.arm === 'control';
 }
 
-const controlPlace = ({ desired }: LoadedDevice, { state }: DesiredRollout): OpenPlace => ({
-  device: desired.id,
+const controlPlace = (device: DeviceId, { state }: DesiredRollout): OpenPlace => ({
+  device,
   rollout: state.id,
   app: state.spec.app,
   digest: state.spec.digest,

@@ -69,6 +69,13 @@ interface Turn {
   readonly moved: boolean;
 }
 
+interface KnownScan {
+  readonly scan: WaveScan;
+  readonly wave: number;
+  readonly atMs: number;
+  readonly untilMs: number;
+}
+
 /** One member stands for all that may still have to be told. */
 const nobodyTold = { offerable: 1, blocked: 0 };
 
@@ -79,6 +86,8 @@ const nobodyTold = { offerable: 1, blocked: 0 };
  */
 export class RolloutDesk {
   readonly #options: RolloutDeskOptions;
+  /** The newest scan of each open wave that found nobody to tell. */
+  readonly #scans = new Map<string, KnownScan>();
 
   constructor(options: RolloutDeskOptions) {
     this.#options = options;
@@ -205,10 +214,30 @@ export class RolloutDesk {
     if (event.type !== 'looked' || state.kind !== 'running' || state.assignment === null) {
       return ok({ state, ordered: [], moved: first.value.moved });
     }
-    const scan = await this.#offer(tx, first.value.row);
+    const scan = await this.#scan(tx, first.value.row);
     const told = sortedIds(scan.ordered);
     if (told.length > 0 || first.value.moved) return ok({ state, ordered: told, moved: true });
     return this.#decide(tx, first.value.row, { event, scan });
+  }
+
+  /** A wave that has nobody left to tell is walked through once a second, not at each report of its devices. */
+  async #scan(tx: StoreTx, row: Rollout): Promise<WaveScan> {
+    const nowMs = this.#options.clock.nowMs();
+    const name = `${row.fleet} ${row.rollout}`;
+    const known = this.#scans.get(name);
+    const isFresh = known !== undefined && nowMs < known.untilMs && nowMs >= known.atMs;
+    if (isFresh && known.wave === row.wave) return known.scan;
+    const scan = await this.#offer(tx, row);
+    this.#scans.delete(name);
+    if (scan.ordered.length === 0) {
+      const untilMs = nowMs + limits.waveScanMs;
+      this.#scans.set(name, { scan, wave: row.wave, atMs: nowMs, untilMs });
+    }
+    const [oldest] = this.#scans.keys();
+    if (this.#scans.size > limits.openRolloutsMax && oldest !== undefined) {
+      this.#scans.delete(oldest);
+    }
+    return scan;
   }
 
   async #offer(tx: StoreTx, row: Rollout): Promise<WaveScan> {

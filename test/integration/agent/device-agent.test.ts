@@ -42,7 +42,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await stopAll();
   await world.close();
-  await rm(folder, { recursive: true });
+  // An acknowledgement that arrived with the end may still be written.
+  await rm(folder, { recursive: true, maxRetries: 5, retryDelay: 100 });
 });
 
 const stopAll = async (): Promise<void> => {
