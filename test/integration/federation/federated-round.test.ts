@@ -96,10 +96,12 @@ it('with four devices that learn and one that may not, a round ends with its can
   const rollout = await fleet.ask<RolloutRow>(`/rollouts/${candidate!.rollout!}`);
   expect(rollout).toMatchObject({ status: 'completed', digest: candidate!.digest });
 
+  const contrary = heldOutBytes('gate', 200, 1);
+  await fleet.put(`/api/v1/fleets/${roundFleet}/held-out/${digestOf(contrary)}`, contrary);
   const bad = await playRound({
     ...request,
     bundle: { path: candidate!.path, digest: candidate!.digest },
-    training: { ...request.training, learningRate: 500 },
+    heldOut: digestOf(contrary),
   });
   expect(bad).toMatchObject({ phase: 'candidate-rejected', counted: 4, candidate: null });
   expect(bad.evidence!.candidate.correct).toBeLessThan(bad.evidence!.parent.correct + 1);
