@@ -8,15 +8,20 @@ import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readInputFile } from '../../agent/adapters/inputs/read-input-file.ts';
 import { fetchPinnedCa } from '../../agent/adapters/pinned-ca.ts';
+import { trainLocally } from '../../agent/runner/federation/local-trainer.ts';
 import { openKey, sealKey } from '../../cli/keys/key-file.ts';
 import { InThreadEngine } from '../../fleet-server/adapters/sql/engine/in-thread-engine.ts';
 import { migrations } from '../../fleet-server/adapters/sql/migrations/migration-list.ts';
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
+import { RoundOffice } from '../../fleet-server/runner/federation/round-office.ts';
 import { TelemetryIntake } from '../../fleet-server/runner/telemetry-intake.ts';
 import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
+import { float32View } from '../../shared/codec/federated-update.ts';
 import { limits } from '../../shared/contracts/limits.ts';
-import type { DeviceId, Epoch } from '../../shared/core/ids.ts';
+import type { DeviceId, Digest, Epoch } from '../../shared/core/ids.ts';
+import { createOnnxRuntime } from '../../shared/runtime/onnx-runtime.ts';
 import { CountingMetrics } from '../../sim/world/counting-metrics.ts';
+import { packSmallParent, syntheticFiles } from '../support/federated-world.ts';
 import { sampleBundle } from '../support/sample-bundle.ts';
 import { silentLog } from '../support/silent-ports.ts';
 import { device, digest, plant, received } from '../support/store-nouns.ts';
@@ -155,6 +160,36 @@ test('given as many open rounds as a fleet may have, no other begins; an ended o
   expect(codeOfResult(await scene.desk.abandon(plant, ending))).toBe('round-closed');
   expect(await begin()).toBe('ok');
   await scene.close();
+});
+
+test('given a server that holds no rounds, tells whoever starts one', async () => {
+  const scene = await RoundScene.open();
+  const { store } = openMemoryStore();
+  const office = new RoundOffice({ store, clock: systemClock, federation: undefined });
+  const started = await office.create('ada', plant, scene.request());
+  expect(codeOfResult(started)).toBe('federation-off');
+  await store.close();
+  await scene.close();
+});
+
+test('given an agent that stops, a training ends before its next step', async () => {
+  const { config, blobs } = await packSmallParent();
+  const { training } = config;
+  if (training === undefined) throw new Error('the sample has a training graph');
+  const blobOf = (name: Digest): Uint8Array => blobs.get(name) ?? new Uint8Array();
+  const [example] = syntheticFiles('interrupted', 1);
+  const job = {
+    config,
+    task: { epochs: 1, batchRows: 1, learningRate: 1, goalDevices: 1, weightSamplesMax: 1 },
+    graph: blobOf(training.graph),
+    start: training.parameters.map(({ blob }) => float32View(Uint8Array.from(blobOf(blob)))),
+    examples: [{ app: config.name, key: 'a', row: example?.counts ?? new Uint8Array(), label: 0 }],
+    seed: 'interrupted',
+    signal: AbortSignal.abort(),
+  };
+  await expect(trainLocally(createOnnxRuntime(), job)).rejects.toMatchObject({
+    code: 'training-interrupted',
+  });
 });
 
 const hasOpenssl = spawnSync('openssl', ['version']).error === undefined;

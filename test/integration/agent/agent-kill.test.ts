@@ -77,7 +77,8 @@ describe.concurrent('given the built agent under its supervisor, a real model, r
       ...['manifest.json', 'config.json', 'golden.json', 'graph.onnx'].map(
         (name) => `link ${name}`,
       ),
-      'rename slot.json',
+      // The last good model gets a copy of its own of what both share.
+      ...['rename slot.json', 'rename golden.json'],
       ...['write activation-begun record', 'write committed record'],
     ]);
     // A trial is given up after three activations: not more than two deaths of an update may fall into it.
