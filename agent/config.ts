@@ -1,4 +1,9 @@
 import { type Static, Type } from 'typebox';
+import {
+  type ConfigForm,
+  type ConfigLayers,
+  mergeConfigLayers,
+} from '../shared/codec/config-layers.ts';
 import { createValidator } from '../shared/codec/validator.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { AppNameSchema, CounterSchema, oneOf } from '../shared/contracts/names.ts';
@@ -139,93 +144,37 @@ export interface ConfigFailure {
   readonly message: string;
 }
 
-/** The layers, the later over the earlier. Values of the last two are text. */
-export interface ConfigLayers {
-  /** What the file holds, parsed; `undefined` without a file. */
-  readonly file: unknown;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** `policy.threads=2`, from `--set`. */
-  readonly settings: readonly string[];
-}
-
-const validate = createValidator(AgentConfigSchema);
-const prefix = 'SKEIN_AGENT_';
-/** Variables of the command line itself, read elsewhere. */
-const foreign = new Set(['SKEIN_AGENT_STATE', 'SKEIN_AGENT_CONFIG']);
-
-/** Every single value that the environment and `--set` may give, with the type its text is read as. */
-const settable = new Map<string, 'text' | 'number' | 'flag'>([
-  ['server.brokerUrl', 'text'],
-  ['server.insecurePlaintext', 'flag'],
-  ['zone', 'text'],
-  ['windowMs', 'number'],
-  ['logLevel', 'text'],
-  ['isolation', 'text'],
-  ['policy.memoryBytesMax', 'number'],
-  ['policy.monthlyBytesMax', 'number'],
-  ['policy.threads', 'number'],
-  ['policy.inputsMayLeave', 'flag'],
-  ['policy.mayTrain', 'flag'],
-  ['policy.roundsPerDay', 'number'],
-  ['serving.listen', 'text'],
-  ['serving.tokenFile', 'text'],
-  ['serving.certFile', 'text'],
-  ['serving.keyFile', 'text'],
-  ['serving.cloud', 'flag'],
-]);
-
-/** `policy.memoryBytesMax` is `SKEIN_AGENT_POLICY_MEMORY_BYTES_MAX`. */
-const variableOf = (key: string): string =>
-  prefix +
-  key
-    .replace(/[A-Z]/g, (letter) => `_${letter}`)
-    .replace('.', '_')
-    .toUpperCase();
+const form: ConfigForm<WrittenConfig> = {
+  validate: createValidator(AgentConfigSchema),
+  owner: 'agent',
+  prefix: 'SKEIN_AGENT_',
+  // Variables of the command line itself.
+  foreign: new Set(['SKEIN_AGENT_STATE', 'SKEIN_AGENT_CONFIG']),
+  settable: new Map([
+    ['server.brokerUrl', 'text'],
+    ['server.insecurePlaintext', 'flag'],
+    ['zone', 'text'],
+    ['windowMs', 'number'],
+    ['logLevel', 'text'],
+    ['isolation', 'text'],
+    ['policy.memoryBytesMax', 'number'],
+    ['policy.monthlyBytesMax', 'number'],
+    ['policy.threads', 'number'],
+    ['policy.inputsMayLeave', 'flag'],
+    ['policy.mayTrain', 'flag'],
+    ['policy.roundsPerDay', 'number'],
+    ['serving.listen', 'text'],
+    ['serving.tokenFile', 'text'],
+    ['serving.certFile', 'text'],
+    ['serving.keyFile', 'text'],
+    ['serving.cloud', 'flag'],
+  ]),
+};
 
 /** File below environment below `--set`; parsed once and frozen. An unknown key anywhere is an error. */
 export function parseAgentConfig(layers: ConfigLayers): Result<AgentConfig, ConfigFailure> {
-  const written = validate(layers.file ?? {});
-  if (!written.ok) return invalid(`file ${written.error.pointer} ${written.error.message}`);
-  const merged = structuredClone(written.value) as Record<string, unknown>;
-  const variables = new Map([...settable.keys()].map((key) => [variableOf(key), key]));
-  for (const [name, text] of Object.entries(layers.environment)) {
-    if (!name.startsWith(prefix) || foreign.has(name) || text === undefined) continue;
-    const failure = put(merged, variables.get(name), { from: name, text });
-    if (failure !== undefined) return invalid(failure);
-  }
-  for (const setting of layers.settings) {
-    const at = setting.indexOf('=');
-    const key = at < 0 ? setting : setting.slice(0, at);
-    const known = settable.has(key) ? key : undefined;
-    const text = at < 0 ? '' : setting.slice(at + 1);
-    const failure = put(merged, known, { from: `--set ${key}`, text });
-    if (failure !== undefined) return invalid(failure);
-  }
-  const whole = validate(merged);
-  if (!whole.ok) return invalid(`${whole.error.pointer} ${whole.error.message}`);
-  return complete(whole.value);
-}
-
-function put(
-  config: Record<string, unknown>,
-  key: string | undefined,
-  given: { readonly from: string; readonly text: string },
-): string | undefined {
-  const { from, text } = given;
-  const kind = key === undefined ? undefined : settable.get(key);
-  if (key === undefined || kind === undefined) return `${from} is no setting of the agent`;
-  const value = valueOf(kind, text);
-  if (value === undefined) return `${from} is no ${kind}`;
-  const [first = '', second] = key.split('.');
-  if (second === undefined) config[first] = value;
-  else config[first] = { ...(config[first] as object | undefined), [second]: value };
-  return undefined;
-}
-
-function valueOf(kind: 'text' | 'number' | 'flag', text: string): unknown {
-  if (kind === 'text') return text === '' ? undefined : text;
-  if (kind === 'number') return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-  return text === 'true' ? true : text === 'false' ? false : undefined;
+  const merged = mergeConfigLayers(form, layers);
+  return merged.ok ? complete(merged.value) : invalid(merged.error);
 }
 
 function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {

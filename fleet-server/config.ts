@@ -1,5 +1,10 @@
 import { isIP } from 'node:net';
 import { type Static, Type } from 'typebox';
+import {
+  type ConfigForm,
+  type ConfigLayers,
+  mergeConfigLayers,
+} from '../shared/codec/config-layers.ts';
 import { createValidator } from '../shared/codec/validator.ts';
 import { FleetIdSchema, oneOf } from '../shared/contracts/names.ts';
 import { err, ok, type Result } from '../shared/core/result.ts';
@@ -93,103 +98,40 @@ export interface ConfigFailure {
   readonly message: string;
 }
 
-/** The layers, the later over the earlier. Values of the last two are text. */
-export interface ConfigLayers {
-  /** What the file holds, parsed; `undefined` without a file. */
-  readonly file: unknown;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** `http.port=8443`, from `--set` and its short forms. */
-  readonly settings: readonly string[];
-}
-
-const validate = createValidator(ServerConfigSchema);
-const prefix = 'SKEIN_SERVER_';
-/** Variables of the command line itself, read elsewhere. */
-const foreign = new Set(['SKEIN_SERVER_CONFIG']);
-
-type Kind = 'text' | 'number' | 'flag' | 'list';
-/** Every single value that the environment and `--set` may give, with the type its text is read as. */
-const settable = new Map<string, Kind>([
-  ['data', 'text'],
-  ['origin', 'text'],
-  ['http.host', 'text'],
-  ['http.port', 'number'],
-  ['http.certFile', 'text'],
-  ['http.keyFile', 'text'],
-  ['http.hosts', 'list'],
-  ['broker.host', 'text'],
-  ['broker.port', 'number'],
-  ['broker.certFile', 'text'],
-  ['broker.keyFile', 'text'],
-  ['broker.url', 'text'],
-  ['fleets', 'list'],
-  ['rootFile', 'text'],
-  ['passphraseFile', 'text'],
-  ['caFile', 'text'],
-  ['insecurePlaintext', 'flag'],
-  ['logLevel', 'text'],
-  ['orderLifeMs', 'number'],
-  ['jitterMs', 'number'],
-]);
-
-/** `http.certFile` is `SKEIN_SERVER_HTTP_CERT_FILE`. */
-const variableOf = (key: string): string =>
-  prefix +
-  key
-    .replace(/[A-Z]/g, (letter) => `_${letter}`)
-    .replace('.', '_')
-    .toUpperCase();
+const form: ConfigForm<WrittenConfig> = {
+  validate: createValidator(ServerConfigSchema),
+  owner: 'server',
+  prefix: 'SKEIN_SERVER_',
+  // Variables of the command line itself.
+  foreign: new Set(['SKEIN_SERVER_CONFIG']),
+  settable: new Map([
+    ['data', 'text'],
+    ['origin', 'text'],
+    ['http.host', 'text'],
+    ['http.port', 'number'],
+    ['http.certFile', 'text'],
+    ['http.keyFile', 'text'],
+    ['http.hosts', 'list'],
+    ['broker.host', 'text'],
+    ['broker.port', 'number'],
+    ['broker.certFile', 'text'],
+    ['broker.keyFile', 'text'],
+    ['broker.url', 'text'],
+    ['fleets', 'list'],
+    ['rootFile', 'text'],
+    ['passphraseFile', 'text'],
+    ['caFile', 'text'],
+    ['insecurePlaintext', 'flag'],
+    ['logLevel', 'text'],
+    ['orderLifeMs', 'number'],
+    ['jitterMs', 'number'],
+  ]),
+};
 
 /** File below environment below `--set`; parsed once and frozen. An unknown key anywhere is an error. */
 export function parseServerConfig(layers: ConfigLayers): Result<ServerConfig, ConfigFailure> {
-  const written = validate(layers.file ?? {});
-  if (!written.ok) return invalid(`file ${written.error.pointer} ${written.error.message}`);
-  const merged = structuredClone(written.value) as Record<string, unknown>;
-  const variables = new Map([...settable.keys()].map((key) => [variableOf(key), key]));
-  for (const [name, text] of Object.entries(layers.environment)) {
-    if (!name.startsWith(prefix) || foreign.has(name) || text === undefined) continue;
-    const failure = put(merged, variables.get(name), { from: name, text });
-    if (failure !== undefined) return invalid(failure);
-  }
-  for (const setting of layers.settings) {
-    const [key = '', ...rest] = setting.split('=');
-    const given = { from: `--set ${key}`, text: rest.join('=') };
-    const failure = put(merged, settable.has(key) ? key : undefined, given);
-    if (failure !== undefined) return invalid(failure);
-  }
-  const whole = validate(merged);
-  return whole.ok
-    ? complete(whole.value)
-    : invalid(`${whole.error.pointer} ${whole.error.message}`);
-}
-
-function put(
-  config: Record<string, unknown>,
-  key: string | undefined,
-  given: { readonly from: string; readonly text: string },
-): string | undefined {
-  const { from, text } = given;
-  const kind = key === undefined ? undefined : settable.get(key);
-  if (key === undefined || kind === undefined) return `${from} is no setting of the server`;
-  const value = valueOf(kind, text);
-  if (value === undefined) return `${from} is no ${kind}`;
-  const [first = '', second] = key.split('.');
-  if (second === undefined) config[first] = value;
-  else config[first] = { ...(config[first] as object | undefined), [second]: value };
-  return undefined;
-}
-
-function valueOf(kind: Kind, text: string): unknown {
-  switch (kind) {
-    case 'text':
-      return text === '' ? undefined : text;
-    case 'number':
-      return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-    case 'flag':
-      return text === 'true' ? true : text === 'false' ? false : undefined;
-    case 'list':
-      return text === '' ? undefined : text.split(',');
-  }
+  const merged = mergeConfigLayers(form, layers);
+  return merged.ok ? complete(merged.value) : invalid(merged.error);
 }
 
 function complete(written: WrittenConfig): Result<ServerConfig, ConfigFailure> {

@@ -7,6 +7,7 @@ import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
 import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { cryptoRandom } from '../../shared/adapters/random/crypto-random.ts';
+import { streamOf } from '../../shared/core/byte-stream.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import type { KeyStore } from '../../shared/ports/key-store.ts';
@@ -44,7 +45,7 @@ export class FolderPublisher implements Publisher {
   }
 
   async putBlob(name: string, digest: Digest, bytes: Uint8Array): Promise<'sent' | 'known'> {
-    const put = await this.#repository.putBlob(digest, once(bytes));
+    const put = await this.#repository.putBlob(digest, streamOf(bytes));
     if (!put.ok) throw new OperatingError(put.error.code, put.error.message);
     const known = await Promise.all(
       ['blobs', 'manifests'].map((kind) => this.#link(join('v2', name, kind, digest), digest)),
@@ -129,7 +130,3 @@ async function readTufFiles(folder: string): Promise<ReadonlyMap<string, Uint8Ar
 }
 
 const byVersion = (a: string, b: string): number => Number.parseInt(a) - Number.parseInt(b);
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
-}

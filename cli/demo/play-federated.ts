@@ -7,7 +7,7 @@ import type { BlobStore } from '../../fleet-server/ports/blob-store.ts';
 import { roundStateOf } from '../../fleet-server/runner/federation/round-book.ts';
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { decodeBundle, decodeManifest } from '../../shared/codec/bundle.ts';
-import { concatBytes } from '../../shared/core/bytes.ts';
+import { readAll, streamOf } from '../../shared/core/byte-stream.ts';
 import type { Digest, RoundId } from '../../shared/core/ids.ts';
 import { invariant } from '../../shared/core/invariant.ts';
 import { digestOf } from '../../shared/trust/hash.ts';
@@ -37,6 +37,7 @@ export interface FederatedScene {
 
 const author = 'operator';
 const roundMsMax = 60_000;
+const endMsMax = 10_000;
 const pollMs = 100;
 const training = { epochs: 3, batchRows: 8, learningRate: 4, weightSamplesMax: 64 } as const;
 
@@ -83,7 +84,7 @@ async function startRound(server: DemoServer, scene: FederatedScene): Promise<Ro
   });
   const digest = digestOf(heldOut);
   const { rounds } = server.desks;
-  const kept = await rounds.keepHeldOut(digest, once(heldOut));
+  const kept = await rounds.keepHeldOut(digest, streamOf(heldOut));
   if (!kept.ok) throw new Error(`${kept.error.code}: ${kept.error.message}`);
   const created = await rounds.create(author, server.fleet, {
     app: filetypeApp,
@@ -109,26 +110,36 @@ const isOver = ({ phase }: RoundState): boolean =>
   phase === 'completed' || phase === 'candidate-rejected' || phase === 'abandoned';
 
 /** The state in which the candidate's rollout has begun, or the one in which the round ended without. */
-async function untilRollout({ server, view, signal }: Play, round: RoundId): Promise<RoundState> {
-  const endMs = clock.monotonicMs() + roundMsMax;
+const untilRollout = (play: Play, round: RoundId): Promise<RoundState> =>
+  untilState(play, round, {
+    msMax: roundMsMax,
+    isIt: (state) => state.phase === 'aggregated' && (state.candidate?.rollout ?? null) !== null,
+    see: (sentence) => play.view.say(sentence),
+  });
+
+/** The round's own loop sees the end of the rollout a moment later than we do. */
+const untilEnded = (play: Play, round: RoundId): Promise<RoundState> =>
+  untilState(play, round, { msMax: endMsMax, isIt: () => false, see: () => undefined });
+
+/** Looks until the round is over or `isIt`, and says each new sentence about it. */
+async function untilState(
+  { server, signal }: Play,
+  round: RoundId,
+  look: {
+    readonly msMax: number;
+    readonly isIt: (state: RoundState) => boolean;
+    readonly see: (sentence: string) => void;
+  },
+): Promise<RoundState> {
+  const endMs = clock.monotonicMs() + look.msMax;
   let said = '';
   for (;;) {
     const state = await readState(server, round);
     const sentence = sentenceOf(state);
-    if (sentence !== said) view.say(sentence);
+    if (sentence !== said) look.see(sentence);
     said = sentence;
-    const hasRollout = state.phase === 'aggregated' && (state.candidate?.rollout ?? null) !== null;
-    if (hasRollout || isOver(state) || signal.aborted || clock.monotonicMs() > endMs) return state;
-    await clock.sleepUntil(clock.monotonicMs() + pollMs, signal);
-  }
-}
-
-/** The round's own loop sees the end of the rollout a moment later than we do. */
-async function untilEnded({ server, signal }: Play, round: RoundId): Promise<RoundState> {
-  const endMs = clock.monotonicMs() + 10_000;
-  for (;;) {
-    const state = await readState(server, round);
-    if (isOver(state) || signal.aborted || clock.monotonicMs() > endMs) return state;
+    const isDone = look.isIt(state) || isOver(state);
+    if (isDone || signal.aborted || clock.monotonicMs() > endMs) return state;
     await clock.sleepUntil(clock.monotonicMs() + pollMs, signal);
   }
 }
@@ -180,11 +191,7 @@ async function readModel(blobs: BlobStore, digest: Digest) {
 }
 
 async function readBlob(blobs: BlobStore, digest: Digest): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const part of (await blobs.read(digest)) ?? []) parts.push(part);
-  return concatBytes(parts);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  const body = await blobs.read(digest);
+  invariant(body !== undefined, `${digest} was published`);
+  return readAll(body);
 }

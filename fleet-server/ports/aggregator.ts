@@ -1,4 +1,4 @@
-import type { UpdateShape } from '../../shared/contracts/federation.ts';
+import type { UpdateRefusal, UpdateShape } from '../../shared/contracts/federation.ts';
 import type { Result } from '../../shared/core/result.ts';
 
 /** What one round sums. */
@@ -9,17 +9,6 @@ export interface SumPlan extends UpdateShape {
 export interface AddedUpdate {
   /** L2 of the update. */
   readonly norm: number;
-}
-
-export interface SumRefusal {
-  readonly code:
-    | 'too-large'
-    | 'update-malformed'
-    | 'update-shape-mismatch'
-    | 'update-for-another'
-    | 'update-not-finite'
-    | 'update-norm-exceeded';
-  readonly message: string;
 }
 
 /**
@@ -36,7 +25,7 @@ export interface Aggregator {
 
 export interface RunningSum {
   /** Counts one update with 1..256 votes, or refuses it and leaves the sum as it was. Bytes are transferred. */
-  add(update: Uint8Array, votes: number): Promise<Result<AddedUpdate, SumRefusal>>;
+  add(update: Uint8Array, votes: number): Promise<Result<AddedUpdate, UpdateRefusal>>;
   /** Weighted mean of what was added, in the order of the plan's elements; zeros when nothing was. */
   mean(): Promise<Float32Array>;
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
+import { streamOf } from '../../shared/core/byte-stream.ts';
 import { equalBytes } from '../../shared/core/bytes.ts';
 import type { Digest, FleetId } from '../../shared/core/ids.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
@@ -161,7 +162,7 @@ export class ImageRepository {
     const decoded = known === 'director.json' ? decodeDirectorKeys(bytes) : decodeRevoked(bytes);
     if (!decoded.ok) return refuse(decoded.error.code, `${name}: ${decoded.error.message}`);
     const digest = digestOf(bytes);
-    const put = await this.putBlob(digest, once(bytes));
+    const put = await this.putBlob(digest, streamOf(bytes));
     return put.ok ? ok(digest) : put;
   }
 
@@ -332,8 +333,4 @@ function refusalOfName(name: string, role: string, version: number): RepositoryR
   return name === remoteMetadataName(role, version)
     ? undefined
     : { code: 'metadata-not-next', message: `${name} holds version ${version}` };
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

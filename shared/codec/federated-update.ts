@@ -1,19 +1,13 @@
-import { type UpdateShape, updateBytesOf, updateForm } from '../contracts/federation.ts';
+import {
+  type UpdateRefusal,
+  type UpdateShape,
+  updateBytesOf,
+  updateForm,
+} from '../contracts/federation.ts';
 import { limits } from '../contracts/limits.ts';
 import { bytesOfHex, equalBytes, hexOf, utf8 } from '../core/bytes.ts';
 import { invariant } from '../core/invariant.ts';
 import { err, ok, type Result } from '../core/result.ts';
-
-export interface UpdateRefusal {
-  readonly code:
-    | 'too-large'
-    | 'update-malformed'
-    | 'update-shape-mismatch'
-    | 'update-for-another'
-    | 'update-not-finite'
-    | 'update-norm-exceeded';
-  readonly message: string;
-}
 
 const magic = utf8(updateForm.magic);
 const bundleAt = 8;

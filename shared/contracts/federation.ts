@@ -134,6 +134,18 @@ export interface UpdateShape {
   readonly elements: readonly number[];
 }
 
+/** Why an update is not added to the sum of its round. */
+export interface UpdateRefusal {
+  readonly code:
+    | 'too-large'
+    | 'update-malformed'
+    | 'update-shape-mismatch'
+    | 'update-for-another'
+    | 'update-not-finite'
+    | 'update-norm-exceeded';
+  readonly message: string;
+}
+
 export const updateBytesOf = ({ elements }: Pick<UpdateShape, 'elements'>): number =>
   updateForm.headerBytes +
   4 * elements.length +

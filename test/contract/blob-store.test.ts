@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { FolderBlobStore } from '../../fleet-server/adapters/blobs/folder-blob-store.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { cryptoRandom } from '../../shared/adapters/random/crypto-random.ts';
+import { streamOf } from '../../shared/core/byte-stream.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { createPrng } from '../../shared/core/prng.ts';
 import { digestOf } from '../../shared/trust/hash.ts';
@@ -33,10 +34,6 @@ function memory(store = new MemoryBlobStore()): BlobStoreUnderTest {
 blobStoreSuite('a folder', folder);
 blobStoreSuite('in memory', async () => memory());
 
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
-}
-
 test('when the power goes at any step of a put, the blob is whole or not there', async () => {
   const bytes = utf8('what must not be torn');
   const digest = digestOf(bytes);
@@ -45,7 +42,7 @@ test('when the power goes at any step of a put, the blob is whole or not there',
     const disk = new MemoryDisk();
     const store = await FolderBlobStore.open(disk, new SimRandom('blobs'));
     disk.faults.powerCutAtStep = disk.steps + step;
-    const put = await store.put(digest, once(bytes), { bytesMax: 100 }).catch(() => undefined);
+    const put = await store.put(digest, streamOf(bytes), { bytesMax: 100 }).catch(() => undefined);
     disk.powerCut(createPrng(`blobs-${step}`));
     const again = await FolderBlobStore.open(disk, new SimRandom('again'));
     const size = await again.size(digest);

@@ -9,6 +9,7 @@ import { openFileStore, type SqlStore } from '../../fleet-server/adapters/sql/sq
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { cryptoRandom } from '../../shared/adapters/random/crypto-random.ts';
 import { limits } from '../../shared/contracts/limits.ts';
+import { streamOf } from '../../shared/core/byte-stream.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { digestOf } from '../../shared/trust/hash.ts';
@@ -37,15 +38,11 @@ async function putBlob(bytes: Uint8Array, holder?: string): Promise<void> {
   const disk = new NodeDisk({ root: at('data', 'blobs'), onFsyncFailure: () => process.abort() });
   const blobs = await FolderBlobStore.open(disk, cryptoRandom);
   const digest = digestOf(bytes);
-  await blobs.put(digest, once(bytes), { bytesMax: 1_000 });
+  await blobs.put(digest, streamOf(bytes), { bytesMax: 1_000 });
   await store.transaction(async (tx) => {
     await tx.blobs.put({ digest, sizeBytes: bytes.length, storedAtMs: 1 });
     if (holder !== undefined) await tx.blobs.hold(holder, [digest]);
   });
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }
 
 beforeEach(async () => {

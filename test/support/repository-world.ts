@@ -3,6 +3,7 @@ import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
 import type { Store } from '../../fleet-server/ports/store.ts';
 import { ImageRepository, type Published } from '../../fleet-server/runner/image-repository.ts';
 import type { DirectorKeys, Revoked, TargetCustom } from '../../shared/contracts/bundle-config.ts';
+import { streamOf } from '../../shared/core/byte-stream.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
 import type { AppName } from '../../shared/core/ids.ts';
@@ -140,7 +141,7 @@ export class RepositoryWorld {
   async upload(repository: ImageRepository, bundle: PackedBundle): Promise<void> {
     const all = [...bundle.blobs, [bundle.digest, bundle.manifest] as const];
     for (const [digest, bytes] of all) {
-      const put = await repository.putBlob(digest, once(bytes));
+      const put = await repository.putBlob(digest, streamOf(bytes));
       if (!put.ok) throw new Error(put.error.message);
     }
   }
@@ -155,8 +156,4 @@ export class RepositoryWorld {
     if (published.ok) this.version += 1;
     return outcomeOf(published);
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

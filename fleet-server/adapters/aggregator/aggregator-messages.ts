@@ -1,5 +1,6 @@
+import type { UpdateRefusal } from '../../../shared/contracts/federation.ts';
 import type { Result } from '../../../shared/core/result.ts';
-import type { AddedUpdate, SumPlan, SumRefusal } from '../../ports/aggregator.ts';
+import type { AddedUpdate, SumPlan } from '../../ports/aggregator.ts';
 
 /** Requests to the summing thread; it answers each with one reply, in order. */
 export type SumRequest =
@@ -15,5 +16,5 @@ export type SumRequest =
 
 export type SumReply =
   | { readonly kind: 'done' }
-  | { readonly kind: 'added'; readonly result: Result<AddedUpdate, SumRefusal> }
+  | { readonly kind: 'added'; readonly result: Result<AddedUpdate, UpdateRefusal> }
   | { readonly kind: 'mean'; readonly mean: Float32Array };

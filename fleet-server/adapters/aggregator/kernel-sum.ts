@@ -1,8 +1,9 @@
 import { decodeUpdate } from '../../../shared/codec/federated-update.ts';
+import type { UpdateRefusal } from '../../../shared/contracts/federation.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import { fixedPoint, meanOf, multiplierOf, scaleFor } from '../../core/federation/fixed-point.ts';
-import type { AddedUpdate, SumPlan, SumRefusal } from '../../ports/aggregator.ts';
+import type { AddedUpdate, SumPlan } from '../../ports/aggregator.ts';
 import { createSumKernel, type SumKernel } from './sum-kernel.ts';
 
 const { blockElements, updatesPerPartial } = fixedPoint;
@@ -34,7 +35,7 @@ export class KernelSum {
     this.#totals = new Float64Array(elements);
   }
 
-  add(update: Uint8Array, votes: number): Result<AddedUpdate, SumRefusal> {
+  add(update: Uint8Array, votes: number): Result<AddedUpdate, UpdateRefusal> {
     const values = decodeUpdate(update, this.#plan);
     if (!values.ok) return values;
     if (this.#inPartial === updatesPerPartial) this.#settle();
@@ -81,7 +82,7 @@ export class KernelSum {
 }
 
 /** Why an update of this norm is not counted. The slack is for the device's own rounding. */
-export function refusalOf(norm: number, clipNorm: number): SumRefusal | undefined {
+export function refusalOf(norm: number, clipNorm: number): UpdateRefusal | undefined {
   if (!Number.isFinite(norm)) {
     return { code: 'update-not-finite', message: 'a value is NaN or infinite' };
   }

@@ -8,6 +8,7 @@ import {
 } from '../../../shared/contracts/federation.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { mediaTypes } from '../../../shared/contracts/oci-manifest.ts';
+import { streamOf } from '../../../shared/core/byte-stream.ts';
 import { utf8 } from '../../../shared/core/bytes.ts';
 import { canonicalJson } from '../../../shared/core/canonical-json.ts';
 import type { Digest } from '../../../shared/core/ids.ts';
@@ -115,13 +116,9 @@ export class JobFolder {
   }
 
   async #put(digest: Digest, bytes: Uint8Array): Promise<void> {
-    const put = await this.#blobs.put(digest, once(bytes), { bytesMax: limits.uploadBytesMax });
+    const put = await this.#blobs.put(digest, streamOf(bytes), { bytesMax: limits.uploadBytesMax });
     if (!put.ok) throw failed(put.error.message);
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 const blobPath = (layout: string, digest: Digest): string =>

@@ -1,17 +1,9 @@
+import type { RolloutRow } from '../../../shared/contracts/api/rollout.ts';
 import type { Json } from '../../../shared/core/canonical-json.ts';
 import type { AppName, DeviceId, Digest, FleetId, RolloutId } from '../../../shared/core/ids.ts';
 import type { Exposure, ExposurePhase } from '../rollout/step-exposure.ts';
 
-export const rolloutStatuses = [
-  'draft',
-  'awaiting-approval',
-  'running',
-  'paused',
-  'aborting',
-  'aborted',
-  'completed',
-] as const;
-export type RolloutStatus = (typeof rolloutStatuses)[number];
+export type RolloutStatus = RolloutRow['status'];
 
 /** A rollout in which devices may still be told something. */
 export const openStatuses: readonly RolloutStatus[] = ['running', 'paused', 'aborting'];

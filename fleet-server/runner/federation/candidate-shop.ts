@@ -4,6 +4,7 @@ import type { BundleConfig, TargetCustom } from '../../../shared/contracts/bundl
 import type { RoundRequest } from '../../../shared/contracts/federation.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { RolloutPolicy } from '../../../shared/contracts/rollout.ts';
+import { readAll } from '../../../shared/core/byte-stream.ts';
 import { concatBytes } from '../../../shared/core/bytes.ts';
 import type { Digest, FleetId, RolloutId, TargetPath } from '../../../shared/core/ids.ts';
 import { codeOf } from '../../../shared/core/operating-error.ts';
@@ -201,9 +202,7 @@ export class CandidateShop {
     const size = await blobs.size(digest);
     const body = size === undefined || size > bytesMax ? undefined : await blobs.read(digest);
     if (body === undefined) return undefined;
-    const parts: Uint8Array[] = [];
-    for await (const part of body) parts.push(part);
-    return concatBytes(parts);
+    return readAll(body);
   }
 }
 

@@ -6,7 +6,8 @@ import {
 } from '../../../shared/contracts/federation.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { DeviceAddress } from '../../../shared/contracts/topics.ts';
-import { bytesOfHex, concatBytes } from '../../../shared/core/bytes.ts';
+import { readAll, streamOf } from '../../../shared/core/byte-stream.ts';
+import { bytesOfHex } from '../../../shared/core/bytes.ts';
 import type { DeviceId, Digest, RoundId } from '../../../shared/core/ids.ts';
 import { codeOf } from '../../../shared/core/operating-error.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
@@ -72,7 +73,7 @@ export class UpdateIntake {
       return fail('update-shape-mismatch', `${bytes.length} bytes, expected ${expected}`);
     }
     const digest = digestOf(bytes);
-    const put = await this.#options.blobs.put(digest, once(bytes), {
+    const put = await this.#options.blobs.put(digest, streamOf(bytes), {
       bytesMax: limits.updateBytesMax,
     });
     if (!put.ok) return put;
@@ -227,9 +228,7 @@ export class UpdateIntake {
     if ((await blobs.size(digest)) !== bytes) return undefined;
     const body = await blobs.read(digest);
     if (body === undefined) return undefined;
-    const parts: Uint8Array[] = [];
-    for await (const part of body) parts.push(part);
-    const whole = concatBytes(parts);
+    const whole = await readAll(body);
     return digestOf(whole) === digest ? whole : undefined;
   }
 
@@ -245,10 +244,6 @@ export class UpdateIntake {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 const fail = (code: string, message: string): Result<never, IntakeFailure> =>

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
+import { streamOf } from '../../../shared/core/byte-stream.ts';
 import { utf8 } from '../../../shared/core/bytes.ts';
 import type { TargetPath } from '../../../shared/core/ids.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
@@ -80,9 +81,9 @@ describe('publishing', () => {
     const shared = [...same.blobs.keys()].filter((digest) => v1.blobs.has(digest));
     expect(shared.length).toBe(3);
     for (const [digest, bytes] of same.blobs) {
-      if (!shared.includes(digest)) await repository.putBlob(digest, once(bytes));
+      if (!shared.includes(digest)) await repository.putBlob(digest, streamOf(bytes));
     }
-    await repository.putBlob(same.digest, once(same.manifest));
+    await repository.putBlob(same.digest, streamOf(same.manifest));
     world.name(same);
     expect(await world.publish(repository)).toBe('ok');
   });
@@ -379,7 +380,3 @@ describe('federated candidates', () => {
     expect(await world.store.read((view) => view.bundles.get(plant, path))).toBeNull();
   });
 });
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
-}

@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
 import { UploadShelf } from '../../../fleet-server/runner/repository/upload-shelf.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
+import { streamOf } from '../../../shared/core/byte-stream.ts';
 import { utf8 } from '../../../shared/core/bytes.ts';
 import { OperatingError } from '../../../shared/core/operating-error.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
@@ -19,16 +20,13 @@ beforeEach(async () => {
   ({ world, repository } = await RepositoryWorld.open());
 });
 
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
-}
 const isKnown = () => world.store.read(async (view) => (await view.blobs.get(digest)) !== null);
 
 test('when a week has passed, an upload that nothing names is gone and bundles are whole', async () => {
   await world.upload(repository, bundle);
   world.name(bundle);
   expect(await world.publish(repository)).toBe('ok');
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   world.clock.ms += weekMs;
   expect(await repository.collectGarbage()).toBe(0);
   world.clock.ms += 1;
@@ -46,16 +44,16 @@ test('when a week has passed, an upload that nothing names is gone and bundles a
 });
 
 test('when a blob is uploaded again, its week begins anew', async () => {
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   world.clock.ms += weekMs;
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   world.clock.ms += weekMs;
   expect(await repository.collectGarbage()).toBe(0);
   expect(await world.blobs.size(digest)).toBe(loose.length);
 });
 
 test('when an old blob is arriving again, it stays', async () => {
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   world.clock.ms += weekMs + 1;
   let arrive: () => void = () => undefined;
   const arrived = new Promise<void>((resolve) => {
@@ -76,7 +74,7 @@ test('when an old blob is arriving again, it stays', async () => {
 });
 
 test('when an open round holds an upload, it stays until the round lets go', async () => {
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   await world.store.transaction((tx) => tx.blobs.hold('round:1', [digest]));
   world.clock.ms += weekMs + 1;
   expect(await repository.collectGarbage()).toBe(0);
@@ -85,7 +83,7 @@ test('when an open round holds an upload, it stays until the round lets go', asy
 });
 
 test('when the power goes between blob and record, the next look ends what was begun', async () => {
-  await repository.putBlob(digest, once(loose));
+  await repository.putBlob(digest, streamOf(loose));
   world.clock.ms += weekMs + 1;
   const { clock, blobs, store } = world;
   const cut = new UploadShelf({
@@ -107,7 +105,7 @@ test('when there is more than one batch, each look takes one', async () => {
   const many = limits.uploadsCollectedMax + 3;
   for (let i = 0; i < many; i += 1) {
     const bytes = utf8(`upload ${i}`);
-    await repository.putBlob(digestOf(bytes), once(bytes));
+    await repository.putBlob(digestOf(bytes), streamOf(bytes));
   }
   world.clock.ms += weekMs + 1;
   expect(await repository.collectGarbage()).toBe(limits.uploadsCollectedMax);
@@ -116,7 +114,7 @@ test('when there is more than one batch, each look takes one', async () => {
 
 test('when a round takes hold of a blob while an earlier one goes, it stays', async () => {
   const others = ['first', 'second'].map(utf8);
-  for (const bytes of others) await repository.putBlob(digestOf(bytes), once(bytes));
+  for (const bytes of others) await repository.putBlob(digestOf(bytes), streamOf(bytes));
   world.clock.ms += weekMs + 1;
   const { clock, blobs, store } = world;
   const [early, late] = others.map(digestOf).sort();
