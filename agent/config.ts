@@ -54,6 +54,18 @@ const InputSchema = Type.Union([
 ]);
 export type InputConfig = Static<typeof InputSchema>;
 
+/** Where a door opens and for whom; without `listen` it stays closed. */
+const doorFields = {
+  listen: Type.Optional(Type.String({ pattern: '^.+:[0-9]{1,5}$', maxLength: 270 })),
+  /** File with the bearer token in its first line. */
+  tokenFile: Type.Optional(Path),
+  certFile: Type.Optional(Path),
+  keyFile: Type.Optional(Path),
+  /** Further names that requests may ask for. */
+  hosts: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 32 })),
+};
+const MetricsSchema = Type.Object(doorFields, closed);
+
 /** The agent's configuration as a person writes it; everything may be left out. */
 export const AgentConfigSchema = Type.Object(
   {
@@ -93,21 +105,15 @@ export const AgentConfigSchema = Type.Object(
     serving: Type.Optional(
       Type.Object(
         {
-          listen: Type.Optional(Type.String({ pattern: '^.+:[0-9]{1,5}$', maxLength: 270 })),
-          /** File with the bearer token in its first line. */
-          tokenFile: Type.Optional(Path),
-          certFile: Type.Optional(Path),
-          keyFile: Type.Optional(Path),
-          /** Further names that requests may ask for. */
-          hosts: Type.Optional(
-            Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 32 }),
-          ),
+          ...doorFields,
           /** Reported as the fact `cloud`: this agent serves others. */
           cloud: Type.Optional(Type.Boolean()),
         },
         closed,
       ),
     ),
+    /** Prometheus metrics of this agent. Without `listen` nothing is counted for them. */
+    metrics: Type.Optional(MetricsSchema),
   },
   closed,
 );
@@ -129,13 +135,15 @@ export interface AgentConfig {
     readonly roundsPerDay: number;
   };
   readonly inputs: readonly InputConfig[];
-  readonly serving: {
-    readonly listen: { readonly host: string; readonly port: number } | undefined;
-    readonly tokenFile: string | undefined;
-    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
-    readonly hosts: readonly string[];
-    readonly cloud: boolean;
-  };
+  readonly serving: DoorConfig & { readonly cloud: boolean };
+  readonly metrics: DoorConfig;
+}
+
+export interface DoorConfig {
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  readonly tokenFile: string | undefined;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly hosts: readonly string[];
 }
 
 export interface ConfigFailure {
@@ -168,6 +176,10 @@ const form: ConfigForm<WrittenConfig> = {
     ['serving.certFile', 'text'],
     ['serving.keyFile', 'text'],
     ['serving.cloud', 'flag'],
+    ['metrics.listen', 'text'],
+    ['metrics.tokenFile', 'text'],
+    ['metrics.certFile', 'text'],
+    ['metrics.keyFile', 'text'],
   ]),
 };
 
@@ -178,17 +190,14 @@ export function parseAgentConfig(layers: ConfigLayers): Result<AgentConfig, Conf
 }
 
 function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
-  const { server = {}, policy = {}, serving = {}, inputs = [] } = written;
-  const { certFile, keyFile } = serving;
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    return invalid('/serving certFile and keyFile come together');
-  }
+  const { server = {}, policy = {}, serving = {}, metrics = {}, inputs = [] } = written;
+  const doors = { serving: doorOf('/serving', serving), metrics: doorOf('/metrics', metrics) };
+  if (!doors.serving.ok) return doors.serving;
+  if (!doors.metrics.ok) return doors.metrics;
   const replay = inputs.findIndex(
     (input) => input.kind === 'replay' && input.paths === undefined && input.list === undefined,
   );
   if (replay >= 0) return invalid(`/inputs/${replay} needs paths or list`);
-  const listen = serving.listen === undefined ? undefined : addressOf(serving.listen);
-  if (listen !== undefined && listen.port > 65_535) return invalid('/serving/listen has no port');
   return ok(
     deepFreeze({
       server: {
@@ -208,15 +217,24 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
         roundsPerDay: policy.roundsPerDay ?? limits.roundsPerDay,
       },
       inputs,
-      serving: {
-        listen,
-        tokenFile: serving.tokenFile,
-        tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
-        hosts: serving.hosts ?? [],
-        cloud: serving.cloud ?? false,
-      },
+      serving: { ...doors.serving.value, cloud: serving.cloud ?? false },
+      metrics: doors.metrics.value,
     }),
   );
+}
+
+function doorOf(
+  place: string,
+  written: Static<typeof MetricsSchema>,
+): Result<DoorConfig, ConfigFailure> {
+  const { certFile, keyFile, tokenFile, hosts = [] } = written;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    return invalid(`${place} certFile and keyFile come together`);
+  }
+  const listen = written.listen === undefined ? undefined : addressOf(written.listen);
+  if (listen !== undefined && listen.port > 65_535) return invalid(`${place}/listen has no port`);
+  const tls = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+  return ok({ listen, tokenFile, tls, hosts });
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080`. */

@@ -1,7 +1,6 @@
 import { systemClock as clock } from '../shared/adapters/clock/system-clock.ts';
 import { HttpFetcher } from '../shared/adapters/http/http-fetcher.ts';
 import { createPinoLog } from '../shared/adapters/log/pino-log.ts';
-import { PromMetrics } from '../shared/adapters/metrics/prom-metrics.ts';
 import { cryptoRandom as random } from '../shared/adapters/random/crypto-random.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { hexOf } from '../shared/core/bytes.ts';
@@ -17,9 +16,10 @@ import { readKey } from './adapters/device-key.ts';
 import { createGrantedTransport } from './adapters/granted-transport.ts';
 import { openSources } from './adapters/inputs/open-sources.ts';
 import { isolateSessions } from './adapters/isolated-runtime.ts';
+import { type MetricsPage, openMetricsPage } from './adapters/metrics-page.ts';
 import { openStateDisk, statePaths } from './adapters/state-folder.ts';
 import type { SupervisorLink } from './adapters/supervisor-link.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig, DoorConfig } from './config.ts';
 import { decideIsolation } from './core/decide-isolation.ts';
 import type { InputSource } from './ports/input-source.ts';
 import { DeviceAgent } from './runner/device-agent.ts';
@@ -60,9 +60,13 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
     inputsMayLeave: policy.inputsMayLeave,
   });
   const { fleet, device, audience } = enrolment.server;
+  const page = await openMetricsPage({
+    isAsked: config.metrics.listen !== undefined,
+    previousExit: link.previousExit,
+  });
   const agent = await DeviceAgent.open(
     {
-      ...{ clock, random, disk, runtime, log, metrics: new PromMetrics() },
+      ...{ clock, random, disk, runtime, log, metrics: page.metrics },
       ...openWires(config, enrolment),
     },
     {
@@ -86,6 +90,7 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
     config,
     log,
     stop,
+    page,
     sources: await openSources(config.inputs, { clock, random, log, device }),
   });
   log.info({ event: 'agent-stopped', device }, 'the agent has written everything down');
@@ -129,11 +134,13 @@ async function live(
     readonly config: AgentConfig;
     readonly log: Log;
     readonly stop: AbortSignal;
+    readonly page: MetricsPage;
     readonly sources: readonly InputSource[];
   },
 ): Promise<void> {
-  const { config, log, stop, sources } = world;
+  const { config, log, stop, page, sources } = world;
   const door = await openDoor(agent, config, log);
+  const figures = await openFigures(agent, { config, log, page });
   const drained = new AbortController();
   const running = agent.run(drained.signal);
   const pump = new InputPump({
@@ -146,6 +153,7 @@ async function live(
     const patience = clock.sleepUntil(clock.monotonicMs() + limits.agentDrainMs);
     await Promise.race([Promise.all([door?.close(), pumping]), patience]);
   } finally {
+    await figures?.close();
     drained.abort();
     await running;
   }
@@ -156,21 +164,44 @@ async function openDoor(
   config: AgentConfig,
   log: Log,
 ): Promise<FrontDoor | undefined> {
-  const { listen, tokenFile, tls, hosts } = config.serving;
+  const { listen } = config.serving;
   if (listen === undefined) return undefined;
-  const { insecurePlaintext } = config.server;
   // An agent that keeps its door shut does not pay for the HTTP server's memory.
   const { openFrontDoor } = await import('./serving/front-door.ts');
-  const door = await openFrontDoor({
-    ...{ agent, agentVersion, log, hosts, insecurePlaintext, ...listen },
+  const rule = await doorRule(config.serving, config);
+  const door = await openFrontDoor({ agent, agentVersion, log, ...listen, ...rule });
+  log.info({ event: 'door-opened', host: listen.host, port: door.port }, 'inference is served');
+  return door;
+}
+
+async function openFigures(
+  agent: DeviceAgent,
+  world: { readonly config: AgentConfig; readonly log: Log; readonly page: MetricsPage },
+): Promise<FrontDoor | undefined> {
+  const { config, log, page } = world;
+  const { listen } = config.metrics;
+  if (listen === undefined) return undefined;
+  const { openMetricsDoor } = await import('./serving/metrics-door.ts');
+  const exposition = async () => {
+    await agent.readGauges();
+    return page.exposition();
+  };
+  const rule = await doorRule(config.metrics, config);
+  const door = await openMetricsDoor({ log, exposition, ...listen, ...rule });
+  const fields = { event: 'metrics-opened', host: listen.host, port: door.port };
+  log.info(fields, 'metrics may be read');
+  return door;
+}
+
+async function doorRule({ tokenFile, tls, hosts }: DoorConfig, { server }: AgentConfig) {
+  return {
+    ...{ hosts, insecurePlaintext: server.insecurePlaintext },
     token: tokenFile === undefined ? undefined : await readFirstLine(tokenFile),
     tls:
       tls === undefined
         ? undefined
         : { cert: await readText(tls.certFile), key: await readText(tls.keyFile) },
-  });
-  log.info({ event: 'door-opened', host: listen.host, port: door.port }, 'inference is served');
-  return door;
+  };
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

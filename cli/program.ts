@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { CommandEnded, type ExitCode, exitCodeHelp, exitCodes } from './exit-code.ts';
 
-/** Adds one noun with its verbs to the program. */
-export type RegisterNoun = (program: Command) => void;
+/** Adds one noun with its verbs to the program; `whole` gives the program with every noun in it. */
+export type RegisterNoun = (program: Command, whole: () => Promise<Command>) => void;
 
 interface Noun {
   readonly name: string;
@@ -92,6 +92,16 @@ const nouns: readonly Noun[] = [
     summary: 'what happens: list, watch',
     load: async () => (await import('./event/command.ts')).registerEvent,
   },
+  {
+    name: 'doctor',
+    summary: 'check this machine, a server, and a state folder, and say what to do',
+    load: async () => (await import('./doctor/command.ts')).registerDoctor,
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion script for bash, zsh or fish',
+    load: async () => (await import('./completion/command.ts')).registerCompletion,
+  },
 ];
 
 export interface ProgramOutput {
@@ -115,16 +125,26 @@ export async function runSkein(args: readonly string[], output: ProgramOutput): 
   }
 }
 
+/** The program with every noun and verb, for what reads it as a whole. Loads native modules. */
+export async function wholeProgram(output: ProgramOutput): Promise<Command> {
+  const program = emptyProgram(output);
+  for (const { load } of nouns) (await load())(program, () => wholeProgram(output));
+  return program;
+}
+
 async function createProgram(asked: string | undefined, output: ProgramOutput): Promise<Command> {
-  const program = new Command('skein')
-    .description('Edge fleet manager with on-device inference.')
-    .addHelpText('after', exitCodeHelp)
-    .configureOutput({ writeOut: output.out, writeErr: output.err })
-    .showHelpAfterError()
-    .exitOverride();
+  const program = emptyProgram(output);
   for (const { name, summary, load } of nouns) {
-    if (name === asked) (await load())(program);
+    if (name === asked) (await load())(program, () => wholeProgram(output));
     else program.command(name).description(summary);
   }
   return program;
 }
+
+const emptyProgram = ({ out, err }: ProgramOutput): Command =>
+  new Command('skein')
+    .description('Edge fleet manager with on-device inference.')
+    .addHelpText('after', exitCodeHelp)
+    .configureOutput({ writeOut: out, writeErr: err })
+    .showHelpAfterError()
+    .exitOverride();

@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { exitCodes } from './exit-code.ts';
-import { runSkein } from './program.ts';
+import { keepDaemonSmall } from './small-daemon.ts';
 
 process.once('SIGINT', () => process.exit(exitCodes.interrupted));
+const args = process.argv.slice(2);
+keepDaemonSmall(args);
 
 try {
-  process.exitCode = await runSkein(process.argv.slice(2), {
+  const { runSkein } = await import('./program.ts');
+  process.exitCode = await runSkein(args, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
   });

@@ -6,6 +6,7 @@ import {
   mergeConfigLayers,
 } from '../shared/codec/config-layers.ts';
 import { createValidator } from '../shared/codec/validator.ts';
+import { limits } from '../shared/contracts/limits.ts';
 import { FleetIdSchema, oneOf } from '../shared/contracts/names.ts';
 import { err, ok, type Result } from '../shared/core/result.ts';
 
@@ -65,6 +66,8 @@ export const ServerConfigSchema = Type.Object(
     orderLifeMs: Type.Optional(Type.Integer({ minimum: 60_000, maximum: 31_622_400_000 })),
     /** Spread of what many devices would do at once. */
     jitterMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    /** Sealed telemetry windows older than this many days are removed; what they were counted into stays. */
+    windowDaysKept: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.windowDaysKeptMax })),
   },
   closed,
 );
@@ -90,6 +93,7 @@ export interface ServerConfig {
   readonly logLevel: 'info' | 'warn' | 'error' | 'silent';
   readonly orderLifeMs: number;
   readonly jitterMs: number;
+  readonly windowDaysKept: number;
 }
 
 export interface ConfigFailure {
@@ -125,6 +129,7 @@ const form: ConfigForm<WrittenConfig> = {
     ['logLevel', 'text'],
     ['orderLifeMs', 'number'],
     ['jitterMs', 'number'],
+    ['windowDaysKept', 'number'],
   ]),
 };
 
@@ -168,6 +173,7 @@ function complete(written: WrittenConfig): Result<ServerConfig, ConfigFailure> {
       logLevel: written.logLevel ?? 'info',
       orderLifeMs: written.orderLifeMs ?? 7 * 86_400_000,
       jitterMs: written.jitterMs ?? 10_000,
+      windowDaysKept: written.windowDaysKept ?? limits.windowDaysKept,
     }),
   );
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock as clock } from '../shared/adapters/clock/system-clock.ts';
@@ -10,7 +11,7 @@ import { IntlZones } from '../shared/adapters/zones/intl-zones.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { hexOf } from '../shared/core/bytes.ts';
 import type { BootId, Digest } from '../shared/core/ids.ts';
-import { codeOf } from '../shared/core/operating-error.ts';
+import { codeOf, OperatingError } from '../shared/core/operating-error.ts';
 import type { Log } from '../shared/ports/log.ts';
 import { digestOf } from '../shared/trust/hash.ts';
 import { WorkerAggregator } from './adapters/aggregator/worker-aggregator.ts';
@@ -44,7 +45,7 @@ export interface RunningServer {
 /** Puts the fleet server together from its folder and opens its doors. Throws OperatingErrors of what is missing. */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
   const log = createPinoLog({ component: 'server', level: config.logLevel });
-  const metrics = new PromMetrics();
+  const metrics = new PromMetrics('server');
   const rooms = await openRooms(config);
   const { store } = rooms;
   const broker = new EmbeddedBroker({
@@ -68,6 +69,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const { origin, orderLifeMs, jitterMs } = config;
   const server = new FleetServer(ports, {
     ...{ audience: origin, brokerUrl: config.broker.url, orderLifeMs, jitterMs, revoked },
+    windowDaysKept: config.windowDaysKept,
     boot: hexOf(random.bytes(16)) as BootId,
     cellKey: rooms.cellKey,
     directorVersion: repository?.directorKeys?.version ?? 1,
@@ -81,23 +83,37 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const renewing = repository?.keepFresh(stopping.signal, (error) =>
     log.error({ event: 'renewal-failed', code: codeOf(error), error }, 'metadata was not renewed'),
   );
-  await app.listen({ host: config.http.host, port: config.http.port });
-  log.info({ event: 'server-started', origin, broker: config.broker.url }, 'the doors are open');
-  return {
-    origin,
-    firstTokenFile,
-    failed: running.then(() => new Promise<never>(() => undefined)),
-    stop: async () => {
-      stopping.abort();
-      const force = setTimeout(() => app.server.closeAllConnections(), limits.drainMs / 2);
-      await app.close();
-      clearTimeout(force);
-      await Promise.allSettled([running, renewing]);
-      await aggregator.stop();
-      await store.close();
-      log.info({ event: 'server-stopped' }, 'everything is on disk');
-    },
+  const failed = running.then(() => new Promise<never>(() => undefined));
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    const force = setTimeout(() => app.server.closeAllConnections(), limits.drainMs / 2);
+    await app.close();
+    clearTimeout(force);
+    await Promise.allSettled([running, renewing]);
+    await aggregator.stop();
+    await store.close();
+    log.info({ event: 'server-stopped' }, 'everything is on disk');
   };
+  try {
+    await Promise.race([listen(app, config.http), failed]);
+  } catch (error) {
+    // Half a server would hold its files and answer nobody.
+    await stop();
+    throw error;
+  }
+  log.info({ event: 'server-started', origin, broker: config.broker.url }, 'the doors are open');
+  return { origin, firstTokenFile, failed, stop };
+}
+
+async function listen(
+  app: Awaited<ReturnType<typeof createHttp>>,
+  { host, port }: ServerConfig['http'],
+): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    throw new OperatingError('listen-failed', `${host}:${port} cannot be taken`, { cause });
+  }
 }
 
 /** What lies in the data folder; secrets that are missing are drawn. */
@@ -175,7 +191,7 @@ async function httpDeps(
 ): Promise<HttpDeps> {
   const { desks, repository, metrics, log, closing } = doors;
   const ca =
-    config.caFile === undefined ? {} : { caDigest: digestOf(await readFile(config.caFile)) };
+    config.caFile === undefined ? {} : { caDigest: await certificateDigest(config.caFile) };
   const routes =
     repository === undefined
       ? undefined
@@ -204,6 +220,10 @@ async function httpDeps(
           ],
   };
 }
+
+/** Over the certificate itself: a device sees it in the handshake, without the text that PEM puts around it. */
+const certificateDigest = async (path: string): Promise<Digest> =>
+  digestOf(new X509Certificate(await readFile(path)).raw);
 
 async function storeFault(desks: FrontDesks): Promise<string | undefined> {
   try {

@@ -25,6 +25,7 @@ import { DeviceUplink, type OpenUplink } from './device-uplink.ts';
 import { CandidateGate } from './federation/candidate-gate.ts';
 import { Participant } from './federation/participant.ts';
 import { TrainingStore } from './federation/training-store.ts';
+import { FrameRefusals } from './frame-refusals.ts';
 import { type Blame, InferenceDesk } from './inference-desk.ts';
 import { Installer } from './installer.ts';
 import { type HostedModel, ModelHost, type TimedAnswer } from './model-host.ts';
@@ -32,8 +33,10 @@ import { OrderDesk } from './order-desk.ts';
 import { OutboxWriter } from './outbox-writer.ts';
 import { Reporter } from './reporter.ts';
 import { RevocationWatch } from './revocation-watch.ts';
+import { SealableDisk } from './sealable-disk.ts';
 import { SessionLoop } from './session-loop.ts';
 import { SlotStore } from './slot-store.ts';
+import { type GaugedRooms, setStateGauges } from './state-gauges.ts';
 import { StoreKeeper } from './store-keeper.ts';
 import { TrustedCatalogue } from './trusted-catalogue.ts';
 import { UpdateRunner } from './update-runner.ts';
@@ -75,6 +78,14 @@ export interface DeviceAgentOptions {
   readonly askToBeKilled: (blame: Blame) => void;
 }
 
+interface AgentRooms extends GaugedRooms {
+  readonly inference: InferenceDesk;
+  readonly reporter: Reporter;
+  readonly rounds: Participant;
+  readonly store: StoreKeeper;
+  readonly disk: SealableDisk;
+}
+
 /**
  * One device: keeps a model answering, obeys signed orders, says what happened, and works for months without a server.
  * This file only puts the rooms together.
@@ -87,16 +98,10 @@ export class DeviceAgent {
   readonly #sessions: SessionLoop;
   readonly #rounds: Participant;
   readonly #store: StoreKeeper;
+  readonly #gauged: GaugedRooms;
+  readonly #disk: SealableDisk;
 
-  private constructor(rooms: {
-    readonly models: ModelHost;
-    readonly inference: InferenceDesk;
-    readonly updates: UpdateRunner;
-    readonly reporter: Reporter;
-    readonly sessions: SessionLoop;
-    readonly rounds: Participant;
-    readonly store: StoreKeeper;
-  }) {
+  private constructor(rooms: AgentRooms) {
     this.#models = rooms.models;
     this.#inference = rooms.inference;
     this.#updates = rooms.updates;
@@ -104,11 +109,14 @@ export class DeviceAgent {
     this.#sessions = rooms.sessions;
     this.#rounds = rooms.rounds;
     this.#store = rooms.store;
+    this.#disk = rooms.disk;
+    this.#gauged = rooms;
   }
 
   /** Reads what the disk remembers; nothing runs before `run`. */
   static async open(ports: DeviceAgentPorts, options: DeviceAgentOptions): Promise<DeviceAgent> {
-    const { clock, random, disk, fetcher, transport, runtime, log, metrics } = ports;
+    const { clock, random, fetcher, transport, runtime, log, metrics } = ports;
+    const disk = new SealableDisk(ports.disk);
     const { address, deviceKey, boot, audience, claim, agentVersion, facts, zone } = options;
     const memory = await AgentMemory.open(disk, options.builtAtMs);
     const outbox = await OutboxWriter.open({ disk, path: 'state/outbox.journal', random, log });
@@ -132,19 +140,14 @@ export class DeviceAgent {
     });
     const { memoryBytesMax, threads, windowMs, askToBeKilled } = options;
     const models = new ModelHost({
-      runtime,
-      installer,
-      slots,
-      content,
-      clock,
-      memoryBytesMax,
-      threads,
+      ...{ runtime, installer, slots, content, clock, memoryBytesMax, threads },
     });
     const deviceKeyDigest = sha256Hex(deviceKey.publicKey);
     const identity = (): DeviceIdentity | undefined =>
       memory.epoch === undefined
         ? undefined
         : { ...address, deviceKey: deviceKeyDigest, epoch: memory.epoch };
+    const refusals = new FrameRefusals({ clock, log, metrics });
     const rounds = new Participant({
       ...{ disk, random, log, fetcher, runtime, deviceKey, blobs, bearer, identity },
       mayTrain: options.mayTrain ?? true,
@@ -153,6 +156,7 @@ export class DeviceAgent {
       trustedNowMs: () => sessions.trustedNowMs(),
       running: async (app) => committedOf(models.active(app)),
       send: async (envelope) => sendReport(sessions.uplink, envelope),
+      refused: (code, message) => refusals.note(code, 'round', message),
     });
     const inference: InferenceDesk = new InferenceDesk({
       ...{ clock, metrics, models, outbox, windowMs, memoryBytesMax, askToBeKilled, rounds },
@@ -162,18 +166,19 @@ export class DeviceAgent {
     const store = new StoreKeeper({ disk, clock, log, content, slots, updates: () => updates });
     const revocations = new RevocationWatch({ catalogue, installer, updates: () => updates });
     const updates: UpdateRunner = await UpdateRunner.open({
-      ...{ disk, clock, random, log, installer, models, store },
+      ...{ disk, clock, random, log, metrics, installer, models, store },
       learnRevocations: () => revocations.learn(),
       trustedNowMs: () => sessions.trustedNowMs(),
       modelChanged: (app, model) => inference.modelChanged(app, model),
       stateChanged: () => reporter.ring(),
     });
-    const orders = new OrderDesk({ log, memory, catalogue, updates, identity, rounds });
+    const orders = new OrderDesk({ memory, catalogue, updates, identity, rounds });
     const uplink = new DeviceUplink({
-      ...{ address, boot, transport, clock, random, outbox },
+      ...{ address, boot, transport, clock, random, outbox, refusals },
       received: async (kind, envelope) => {
-        await orders.receive(kind, envelope);
-        await revocations.learn();
+        const refused = await orders.receive(kind, envelope);
+        if (refused === undefined) await revocations.learn();
+        return refused;
       },
     });
     const session = new DeviceSession({ address, fetcher, random, deviceKey, audience });
@@ -192,7 +197,10 @@ export class DeviceAgent {
     });
     // The power may have gone between the list and the journal.
     await revocations.learn();
-    return new DeviceAgent({ models, inference, updates, reporter, sessions, rounds, store });
+    return new DeviceAgent({
+      ...{ models, inference, updates, reporter, sessions, rounds, store },
+      ...{ disk, metrics, outbox, budget },
+    });
   }
 
   get state(): UpdateState {
@@ -212,17 +220,29 @@ export class DeviceAgent {
     return this.#inference.infer(app, input, label);
   }
 
-  /** Runs until the signal aborts, then closes what is open. Rejects when a loop fails beyond repair. */
+  /** Reads what is so now into the gauges of the metrics. */
+  readGauges(): Promise<void> {
+    return setStateGauges(this.#gauged);
+  }
+
+  /**
+   * Runs until the signal aborts, then closes what is open. Nothing is written once this has settled. Rejects when a
+   * loop fails beyond repair.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      this.#updates.run(signal),
-      this.#inference.run(signal),
-      this.#reporter.run(signal),
-      this.#sessions.run(signal),
-      this.#rounds.run(signal),
-      this.#store.run(signal),
-    ]);
-    await this.#models.closeAll();
+    try {
+      await Promise.all([
+        this.#updates.run(signal),
+        this.#inference.run(signal),
+        this.#reporter.run(signal),
+        this.#sessions.run(signal),
+        this.#rounds.run(signal),
+        this.#store.run(signal),
+      ]);
+      await this.#models.closeAll();
+    } finally {
+      await this.#disk.seal();
+    }
   }
 }
 

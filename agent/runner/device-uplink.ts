@@ -1,4 +1,4 @@
-import { decodeFrame, encodeFrame } from '../../shared/codec/frame.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../shared/codec/frame.ts';
 import { createDecoder } from '../../shared/codec/validator.ts';
 import type { SessionGrant } from '../../shared/contracts/enrolment.ts';
 import { limits } from '../../shared/contracts/limits.ts';
@@ -19,6 +19,7 @@ import type { Clock } from '../../shared/ports/clock.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import type { Transport, TransportSession } from '../../shared/ports/transport.ts';
 import { isSessionMacValid, sessionMac } from '../../shared/trust/session-mac.ts';
+import type { FrameRefusals } from './frame-refusals.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
 
 export interface DeviceUplinkOptions {
@@ -28,8 +29,9 @@ export interface DeviceUplinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly outbox: OutboxWriter;
-  /** A director's envelope for this device; judged by its own signature. */
-  readonly received: (kind: DownKind, envelope: Uint8Array) => Promise<void>;
+  readonly refusals: Pick<FrameRefusals, 'note'>;
+  /** A director's envelope for this device, judged by its own signature: the code of a refusal, if any. */
+  readonly received: (kind: DownKind, envelope: Uint8Array) => Promise<string | undefined>;
 }
 
 const decodeAck = createDecoder(AckSchema, 1024);
@@ -37,6 +39,7 @@ const decodeAck = createDecoder(AckSchema, 1024);
 /** One session on the hint channel: frames out with the session's MAC, envelopes and acknowledgements in. */
 export class DeviceUplink {
   readonly #options: DeviceUplinkOptions;
+  readonly #receiving = new Set<Promise<void>>();
   #connections = 0;
   #seq = 0;
 
@@ -71,7 +74,7 @@ export class DeviceUplink {
         url: grant.brokerUrl,
       },
       {
-        received: (topic, bytes) => this.#receive(grant, key, { topic, bytes }),
+        received: (topic, bytes) => this.#track(this.#receive(grant, key, { topic, bytes })),
         closed: (reason) => {
           outbox.closeSession();
           closed(reason);
@@ -86,6 +89,20 @@ export class DeviceUplink {
     await session.publish(upTopic(address, 'presence'), online);
     await outbox.openSession((window) => send('window', window.body));
     return { send, close: () => this.#close(session) };
+  }
+
+  /** Resolves when every message that has arrived was taken or has failed. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#receiving]);
+  }
+
+  async #track(receiving: Promise<void>): Promise<void> {
+    this.#receiving.add(receiving);
+    try {
+      await receiving;
+    } finally {
+      this.#receiving.delete(receiving);
+    }
   }
 
   async #close(session: TransportSession): Promise<void> {
@@ -116,18 +133,29 @@ export class DeviceUplink {
     key: Uint8Array,
     message: { readonly topic: string; readonly bytes: Uint8Array },
   ): Promise<void> {
-    const { address, outbox, received } = this.#options;
+    const { address, received, refusals } = this.#options;
     const kind = downKinds.find((candidate) => downTopic(address, candidate) === message.topic);
     const frame = decodeFrame(message.bytes);
-    if (kind === undefined || !frame.ok) return;
-    const { header, body } = frame.value;
-    if (kind !== 'ack') return received(kind, body);
+    let code: string | undefined;
+    if (!frame.ok) code = frame.error.code;
+    else if (kind === undefined) code = 'kind-not-expected';
+    else if (kind === 'ack') code = await this.#takeAck(grant, key, frame.value);
+    else code = await received(kind, frame.value.body);
+    if (code !== undefined) refusals.note(code, kind);
+  }
+
+  async #takeAck(grant: SessionGrant, key: Uint8Array, frame: Frame): Promise<string | undefined> {
+    const { address, outbox } = this.#options;
+    const { header, body } = frame;
     const { epoch, boot, seq, mac } = header;
+    if (epoch !== grant.epoch) return 'epoch-mismatch';
     const context = { kind: 'dn/ack', device: address.device, epoch, boot, seq } as const;
-    if (epoch !== grant.epoch || !isSessionMacValid(key, context, { body, mac })) return;
+    if (!isSessionMacValid(key, context, { body, mac })) return 'mac-invalid';
     // An old acknowledgement can only repeat what is durable anyway, so its number needs no guard.
     const ack = decodeAck(body);
-    if (ack.ok) await outbox.acknowledge(ack.value);
+    if (!ack.ok) return ack.error.code;
+    await outbox.acknowledge(ack.value);
+    return undefined;
   }
 }
 

@@ -107,14 +107,17 @@ export class InferenceDesk {
         watch: watched.watch,
         answer: { ...answer, isCorrect },
       });
-      this.#options.metrics.observe('skein_inference_seconds', answer.latencyMs / 1_000);
+      this.#options.metrics.observe('skein_inference_seconds', answer.runMs / 1_000, { app });
       watched.recent.addAnswer(answer.runMs, answer.confidence);
       await this.#answered(app, watched);
       return answer;
     } catch (error) {
       const code = codeOf(error);
       // The caller's own mistake says nothing about the model.
-      if (code !== 'inference-input-mismatch' && code !== 'queue-full') {
+      if (code === 'inference-input-mismatch' || code === 'queue-full') {
+        this.#options.metrics.count('skein_inference_refusals_total', 1, { app, code });
+      } else {
+        this.#options.metrics.count('skein_inference_failures_total', 1, { app, code });
         await this.#failed(app, watched, code);
       }
       throw error;

@@ -2,7 +2,6 @@ import { createDecoder } from '../../shared/codec/validator.ts';
 import { DesiredStateSchema } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { DownKind } from '../../shared/contracts/topics.ts';
-import type { Log } from '../../shared/ports/log.ts';
 import { verifyEnvelope } from '../../shared/trust/dsse.ts';
 import { acceptDesired, type DeviceIdentity } from '../core/update/accept-desired.ts';
 import type { AgentMemory } from './agent-memory.ts';
@@ -11,7 +10,6 @@ import type { TrustedCatalogue } from './trusted-catalogue.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
 export interface OrderDeskOptions {
-  readonly log: Log;
   readonly memory: AgentMemory;
   readonly catalogue: TrustedCatalogue;
   readonly updates: UpdateRunner;
@@ -33,10 +31,10 @@ export class OrderDesk {
     this.#options = options;
   }
 
-  async receive(kind: DownKind, envelope: Uint8Array): Promise<void> {
+  /** The code of a refusal; `undefined` for what had an effect and for what was heard before. */
+  async receive(kind: DownKind, envelope: Uint8Array): Promise<string | undefined> {
     const code = await this.#codeOf(kind, envelope);
-    if (code === undefined || code === 'desired-repeated') return;
-    this.#options.log.warn({ event: 'order-refused', kind, code }, 'an order had no effect');
+    return code === 'desired-repeated' ? undefined : code;
   }
 
   async #codeOf(kind: DownKind, envelope: Uint8Array): Promise<string | undefined> {

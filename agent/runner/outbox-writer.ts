@@ -81,6 +81,11 @@ export class OutboxWriter {
     return this.#state.outbox;
   }
 
+  /** On disk. */
+  get bytes(): number {
+    return this.#journal.bytes;
+  }
+
   get backlog(): { readonly unsent: number; readonly inFlight: number; readonly durable: number } {
     const { unsent, sealed, durable } = this.#state;
     return { unsent: unsent.length, inFlight: sealed.length, durable };

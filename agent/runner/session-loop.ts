@@ -34,10 +34,13 @@ export class SessionLoop {
   #open: OpenUplink | undefined;
   #bearer: string | undefined;
   #enrolment: EnrolmentState | undefined;
+  /** Monotonic instant at which the newest session ended; of the start while there was none. */
+  #aloneSinceMs: number;
 
   constructor(options: SessionLoopOptions) {
     this.#options = options;
     this.#time = { floorMs: options.memory.floorMs, anchor: undefined };
+    this.#aloneSinceMs = options.clock.monotonicMs();
   }
 
   get uplink(): OpenUplink | undefined {
@@ -46,6 +49,12 @@ export class SessionLoop {
 
   get bearer(): string | undefined {
     return this.#bearer;
+  }
+
+  /** Milliseconds without a session; 0 while one is open. */
+  get silentMs(): number {
+    if (this.#open !== undefined) return 0;
+    return Math.max(0, this.#options.clock.monotonicMs() - this.#aloneSinceMs);
   }
 
   trustedNowMs(): number | undefined {
@@ -66,6 +75,8 @@ export class SessionLoop {
       }
       if (!isOver()) await this.#pause(failures, signal);
     }
+    // What has arrived is taken to its end: an acknowledgement is written down, an order is in the journal.
+    await this.#options.uplink.settled();
   }
 
   async #session(signal: AbortSignal): Promise<void> {
@@ -80,6 +91,8 @@ export class SessionLoop {
     const ended = new AbortController();
     const stop = (): void => ended.abort();
     signal.addEventListener('abort', stop, { once: true });
+    // An abort during the login calls no listener that came after it: the session would stay for its whole life.
+    if (signal.aborted) stop();
     try {
       if (trustedNowMs !== undefined) await this.#believe(trustedNowMs);
       this.#open = await uplink.open(grant, () => ended.abort());
@@ -90,6 +103,7 @@ export class SessionLoop {
     } finally {
       signal.removeEventListener('abort', stop);
       const open = this.#open;
+      if (open !== undefined) this.#aloneSinceMs = clock.monotonicMs();
       this.#open = undefined;
       if (!ended.signal.aborted || signal.aborted) await open?.close();
     }

@@ -5,6 +5,7 @@ import { codeOf } from '../../shared/core/operating-error.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 import type { Log } from '../../shared/ports/log.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import { compactUpdate } from '../core/update/compact-update.ts';
 import { type AppDecision, decideSteps, type Step } from '../core/update/decide-steps.ts';
@@ -23,6 +24,7 @@ export interface UpdateRunnerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly installer: Installer;
   readonly models: ModelHost;
   readonly store: Pick<StoreKeeper, 'protect' | 'sweep'>;
@@ -62,6 +64,7 @@ export class UpdateRunner {
   #state: UpdateState;
   /** What was current or last-good may have become garbage; at the start, what an earlier boot left. */
   #isSweepDue = true;
+  #isOver = false;
 
   private constructor(
     options: UpdateRunnerOptions,
@@ -109,7 +112,20 @@ export class UpdateRunner {
     if (this.#journal.isLarge) await this.#journal.compact(compactUpdate(this.#state));
     await this.#journal.append(event);
     if (leavesGarbage.has(event.kind)) this.#isSweepDue = true;
+    this.#count(event);
     this.feed(event);
+  }
+
+  #count(event: DurableUpdateEvent): void {
+    const { metrics } = this.#options;
+    if (event.kind === 'committed') {
+      metrics.count('skein_updates_total', 1, { app: event.app, code: event.kind });
+    }
+    if (event.kind !== 'verdict-reached') return;
+    const { app, slot, reason: code } = event;
+    metrics.count('skein_updates_total', 1, { app, code });
+    const hasAnswered = this.#state.apps.get(app)?.running?.slot.digest === slot.digest;
+    if (hasAnswered) metrics.count('skein_reverts_total', 1, { app, code });
   }
 
   feed(event: UpdateEvent): void {
@@ -125,7 +141,10 @@ export class UpdateRunner {
     this.#bell.ring();
   }
 
-  /** Compares and performs until the signal aborts, then resolves when the steps under way have ended. */
+  /**
+   * Compares and performs until the signal aborts. A step that is under way then is not waited for: it may be
+   * a download, and the next start finds it again.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const stop = (): void => this.#bell.ring();
     signal.addEventListener('abort', stop, { once: true });
@@ -146,6 +165,7 @@ export class UpdateRunner {
       }
       await this.#rest(untilMs);
     }
+    this.#isOver = true;
   }
 
   /** Between steps only: a step that links blobs must find them where it left them. */
@@ -170,6 +190,10 @@ export class UpdateRunner {
       this.#bell.ring();
     };
     this.#perform(app, step).then(done, (error: unknown) => {
+      if (this.#isOver) {
+        done();
+        return;
+      }
       const fields = { event: 'step-failed', step: step.kind, app, code: codeOf(error), error };
       this.#options.log.error(fields, 'a step of the update failed; it is tried again');
       this.#postpone(app, step, { code: codeOf(error), message: String(error), isFinal: false });
@@ -292,6 +316,7 @@ export class UpdateRunner {
     const digest = digestOfStep(step);
     const attempt = this.#state.apps.get(app)?.attempt;
     if (digest === undefined) return;
+    this.#options.metrics.count('skein_update_retries_total', 1, { app, code });
     const failures = attempt !== undefined && attempt.phase !== 'probation' ? attempt.failures : 0;
     // Full jitter (Brooker, 2015): a fleet that failed together must not come back together.
     const ceilingMs = Math.min(

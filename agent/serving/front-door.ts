@@ -1,27 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIP } from 'node:net';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { type ErrorCode, errorCodes } from '../../shared/contracts/error-codes.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
 import { printable } from '../../shared/core/printable.ts';
 import type { Log } from '../../shared/ports/log.ts';
+import { admitCaller, checkDoor, type DoorRule } from './door-rule.ts';
 import { registerModelRoutes } from './model-routes.ts';
 import type { ServedAgent } from './served-models.ts';
 
-export interface FrontDoorOptions {
+export interface FrontDoorOptions extends DoorRule {
   readonly agent: ServedAgent;
   readonly agentVersion: string;
   readonly log: Log;
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** Bearer token of every route but health; needed beyond loopback. */
-  readonly token: string | undefined;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Names it may be asked by, besides loopback names and addresses and `host` itself. */
-  readonly hosts: readonly string[];
-  readonly insecurePlaintext: boolean;
 }
 
 export interface FrontDoor {
@@ -30,21 +20,13 @@ export interface FrontDoor {
   close(): Promise<void>;
 }
 
-const loopback = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
-
 /**
  * Opens the agent's HTTP door. Loopback needs nothing; any other address needs TLS and a token. Throws
  * `plaintext-refused`, `token-missing`, `listen-failed`.
  */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
-  const { host, port, token, tls, insecurePlaintext } = options;
-  const isLoopback = loopback.test(host);
-  if (!isLoopback && tls === undefined && !insecurePlaintext) {
-    throw new OperatingError('plaintext-refused', `${host} is reached from other machines`);
-  }
-  if (!isLoopback && token === undefined) {
-    throw new OperatingError('token-missing', `${host} is reached from other machines`);
-  }
+  const { host, port } = options;
+  checkDoor(options);
   const server = createServer(options);
   try {
     await server.listen({ host, port });
@@ -75,7 +57,9 @@ function createServer(options: FrontDoorOptions): FastifyInstance {
   let underWay = 0;
   server.addHook('onRequest', async (request) => {
     underWay += 1;
-    admit(request, options);
+    const { host, authorization } = request.headers;
+    const asksHealth = request.url.startsWith('/v2/health/');
+    admitCaller({ host, authorization, asksHealth }, options);
     if (underWay > limits.inferRequestsMax) {
       throw new OperatingError('queue-full', `${limits.inferRequestsMax} requests are under way`);
     }
@@ -95,29 +79,6 @@ function createServer(options: FrontDoorOptions): FastifyInstance {
   registerModelRoutes(server, { agent, agentVersion });
   return server;
 }
-
-/** A page in a browser can reach loopback under a name of its own, so the name is judged first. Throws coded errors. */
-function admit(request: FastifyRequest, { host, hosts, token }: FrontDoorOptions): void {
-  const asked = hostNameOf(request.headers.host ?? '');
-  const isKnown = loopback.test(asked) || isIP(asked) !== 0 || asked === host;
-  if (!isKnown && !hosts.includes(asked)) {
-    throw new OperatingError('host-refused', `${asked.slice(0, 64)} is no name of this device`);
-  }
-  if (token === undefined || request.url.startsWith('/v2/health/')) return;
-  const [, given] = /^Bearer ([!-~]{1,512})$/i.exec(request.headers.authorization ?? '') ?? [];
-  if (given === undefined) throw new OperatingError('token-missing', 'no bearer token came');
-  if (!timingSafeEqual(hashOf(given), hashOf(token))) {
-    throw new OperatingError('token-invalid', 'the bearer token is another one');
-  }
-}
-
-/** `example:8080`, `[::1]:8080` and `::1` without what is no name. */
-function hostNameOf(header: string): string {
-  const name = /^\[([0-9a-f:.]+)\](?::[0-9]+)?$/i.exec(header)?.[1];
-  return (name ?? header.replace(/:[0-9]+$/, '')).toLowerCase();
-}
-
-const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 function failureOf(error: FastifyError): { readonly status: number; readonly message: string } {
   const code = error instanceof OperatingError ? error.code : frameworkCodes.get(error.code);

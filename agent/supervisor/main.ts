@@ -17,12 +17,15 @@ export interface SuperviseOptions {
 }
 
 /**
- * The agent mostly waits: a small young generation, compact code and two allocation arenas (glibc
- * gives each thread one of
- * its own) cost it nothing, and give a small device 25 MB back.
+ * The agent mostly waits. A small young generation, compact code and two allocation arenas (glibc gives each thread
+ * one of its own) cost it nothing; the optimizing compiler, whose own pages come into memory with its first use, is
+ * kept for what runs often; and `gc` is there for what starting left behind.
  */
 const smallHeap = {
-  nodeFlags: ['--max-semi-space-size=1', '--optimize-for-size', '--max-lazy'],
+  nodeFlags: [
+    ...['--max-semi-space-size=1', '--optimize-for-size', '--max-lazy', '--expose-gc'],
+    ...['--no-sparkplug', '--interrupt-budget=1000000'],
+  ],
   environment: { MALLOC_ARENA_MAX: '2' },
 };
 

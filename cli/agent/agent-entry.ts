@@ -1,4 +1,5 @@
 import { readConfigFile } from '../../agent/adapters/config-file.ts';
+import { collectStartGarbage } from '../../agent/adapters/start-garbage.ts';
 import { createSupervisorLink } from '../../agent/adapters/supervisor-link.ts';
 import { parseAgentConfig } from '../../agent/config.ts';
 import { runAgent } from '../../agent/main.ts';
@@ -31,6 +32,7 @@ async function run(): Promise<void> {
   const file = configFile === undefined ? undefined : await readConfigFile(configFile);
   const config = parseAgentConfig({ file, environment: process.env, settings });
   if (!config.ok) throw new OperatingError(config.error.code, config.error.message);
+  collectStartGarbage();
   await runAgent({ config: config.value, state, link, stop: stop.signal });
 }
 

@@ -6,6 +6,7 @@ import { CommandEnded, type ExitCode, exitCodes } from '../exit-code.ts';
 
 /** Exit codes of what an agent's command can meet; anything else is 1. */
 const exits: ReadonlyMap<string, ExitCode> = new Map([
+  ['command-line-invalid', exitCodes.usage],
   ['config-invalid', exitCodes.usage],
   ['schema-mismatch', exitCodes.usage],
   ['enrolment-string-invalid', exitCodes.usage],

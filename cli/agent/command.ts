@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { OperatingError } from '../../shared/core/operating-error.ts';
-import { printable } from '../../shared/core/printable.ts';
+import { outputOption } from '../api/output-option.ts';
+import { Printer } from '../api/printer.ts';
 import { CommandEnded, exitCodes } from '../exit-code.ts';
 import { codedAction } from './coded-action.ts';
 import { configText, runDaemon } from './daemon.ts';
@@ -11,6 +12,9 @@ interface EnrolFlags {
   readonly fleet: string;
   readonly device?: string;
   readonly insecurePlaintext?: boolean;
+  readonly stringFile?: string;
+  readonly ifNew?: boolean;
+  readonly output: 'table' | 'json';
 }
 
 interface RunFlags {
@@ -35,22 +39,43 @@ export const collectSetting = (
 
 function registerEnrol(agent: Command): void {
   const verb = agent
-    .command('enrol <string>')
+    .command('enrol [string]')
     .description('bind this device to the server that printed the enrolment string')
+    .option('--string-file <file>', 'read it from the first line of a file instead')
+    .option('--if-new', 'do nothing when this folder is enrolled already')
     .requiredOption('--state <folder>', 'folder of this device', process.env['SKEIN_AGENT_STATE'])
     .requiredOption('--fleet <name>', 'fleet that the claim belongs to', process.env['SKEIN_FLEET'])
     .option('--device <id>', 'id of this device; named like the machine when absent')
-    .option('--insecure-plaintext', 'allow http to another machine');
-  verb.action(async (text: string) => {
-    const { state, fleet, device, insecurePlaintext = false } = verb.opts<EnrolFlags>();
+    .option('--insecure-plaintext', 'allow http to another machine')
+    .addOption(outputOption());
+  verb.action(async (string: string | undefined) => {
+    const flags = verb.opts<EnrolFlags>();
+    const { state, fleet, device, stringFile, ifNew, insecurePlaintext } = flags;
     await codedAction(verb, async () => {
-      const { enrol } = await import('./enrol.ts');
-      const asked = { text, fleet, device, insecurePlaintext, state: resolve(state) };
-      const enrolled = await enrol(asked);
-      const sentence = `${enrolled.device} of ${enrolled.fleet} is ${enrolled.state}`;
-      verb.configureOutput().writeOut?.(printable(`${sentence} at ${enrolled.origin}`) + '\n');
+      if ((string === undefined) === (stringFile === undefined)) {
+        throw new OperatingError('command-line-invalid', 'say the string or --string-file');
+      }
+      const { enrol, isEnrolled } = await import('./enrol.ts');
+      const isKept = ifNew === true && (await isEnrolled(resolve(state)));
+      const text = isKept ? '' : (string ?? (await readStringFile(stringFile ?? '')));
+      const asked = { text, fleet, device, state: resolve(state) };
+      const enrolled = isKept
+        ? undefined
+        : await enrol({ ...asked, insecurePlaintext: insecurePlaintext === true });
+      const answer = { isNew: enrolled !== undefined, ...enrolled };
+      new Printer(verb, flags.output).answer(answer, () =>
+        enrolled === undefined
+          ? `${state} is enrolled already`
+          : `${enrolled.device} of ${enrolled.fleet} is ${enrolled.state} at ${enrolled.origin}`,
+      );
     });
   });
+}
+
+/** A command line is seen by everybody on the machine; a file is not. */
+async function readStringFile(file: string): Promise<string> {
+  const { readFirstLine } = await import('../../agent/adapters/config-file.ts');
+  return readFirstLine(file);
 }
 
 function registerRun(agent: Command): void {
@@ -80,7 +105,7 @@ function registerStatus(agent: Command): void {
     .command('status')
     .description('what the files of this device say; the agent may be running or not')
     .requiredOption('--state <folder>', 'folder of this device', process.env['SKEIN_AGENT_STATE'])
-    .option('-o, --output <form>', 'table or json', 'table');
+    .addOption(outputOption());
   verb.action(async () => {
     const { state, output } = verb.opts<{ readonly state: string; readonly output: string }>();
     await codedAction(verb, async () => {

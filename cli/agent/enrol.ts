@@ -4,7 +4,7 @@ import { openDeviceKey } from '../../agent/adapters/device-key.ts';
 import { fetchPinnedCa } from '../../agent/adapters/pinned-ca.ts';
 import { openStateDisk, statePaths } from '../../agent/adapters/state-folder.ts';
 import { readEnrolmentString } from '../../agent/core/enrolment/enrolment-string.ts';
-import { enrolDevice } from '../../agent/runner/enrolment-desk.ts';
+import { enrolDevice, readEnrolment } from '../../agent/runner/enrolment-desk.ts';
 import { HttpFetcher } from '../../shared/adapters/http/http-fetcher.ts';
 import { cryptoRandom } from '../../shared/adapters/random/crypto-random.ts';
 import type { EnrolmentState } from '../../shared/contracts/enrolment.ts';
@@ -28,6 +28,10 @@ export interface Enrolled {
   readonly origin: string;
   readonly state: EnrolmentState;
 }
+
+/** Whether the state folder is an enrolled device's. Throws `not-enrolled` for a damaged record. */
+export const isEnrolled = async (state: string): Promise<boolean> =>
+  (await readEnrolment(openStateDisk(state))) !== undefined;
 
 /** Performs `skein agent enrol`. Throws OperatingErrors with codes of the catalogue. */
 export async function enrol(options: EnrolOptions): Promise<Enrolled> {

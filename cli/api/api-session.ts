@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { OperatingError } from '../../shared/core/operating-error.ts';
+import { outputOption } from './output-option.ts';
 import { Printer } from './printer.ts';
 import { RestClient } from './rest-client.ts';
 import { endWithFailure } from './tell-failure.ts';
@@ -30,11 +31,7 @@ export function withSession(noun: Command): Command {
     )
     .addOption(new Option('--token-file <file>', 'file with an API token').env('SKEIN_TOKEN_FILE'))
     .addOption(new Option('--fleet <name>', 'the fleet').env('SKEIN_FLEET').default('default'))
-    .addOption(
-      new Option('-o, --output <form>', 'how to answer')
-        .choices(['table', 'json'])
-        .default('table'),
-    )
+    .addOption(outputOption())
     .option('--insecure-plaintext', 'send the token over plain HTTP beyond this machine');
 }
 
@@ -53,7 +50,11 @@ export async function inSession(
   }
 }
 
-function checkedServer({ server, insecurePlaintext = false }: SessionFlags): string {
+/** Throws `command-line-invalid`, or `plaintext-refused` where a token would leave this machine unprotected. */
+export function checkedServer({
+  server,
+  insecurePlaintext = false,
+}: Pick<SessionFlags, 'server' | 'insecurePlaintext'>): string {
   if (!URL.canParse(server))
     throw new OperatingError('command-line-invalid', `--server ${server} is no URL`);
   const { protocol, hostname, username, password } = new URL(server);
@@ -76,7 +77,8 @@ function checkedServer({ server, insecurePlaintext = false }: SessionFlags): str
   return server;
 }
 
-async function readToken({ tokenFile }: SessionFlags): Promise<string> {
+/** Throws `token-missing`, `key-file-exposed`. */
+export async function readToken({ tokenFile }: Pick<SessionFlags, 'tokenFile'>): Promise<string> {
   if (tokenFile === undefined) {
     throw new OperatingError('token-missing', 'name a file with --token-file or SKEIN_TOKEN_FILE');
   }

@@ -31,6 +31,10 @@ export interface RestAnswer<T> {
   readonly etag: string | undefined;
 }
 
+export interface WholeList<T> {
+  readonly items: readonly T[];
+}
+
 const decodeProblem = createDecoder(ProblemSchema, limits.cliAnswerBytesMax);
 
 /**
@@ -72,6 +76,13 @@ export class RestClient {
       yield* page.body.items;
       cursor = page.body.nextCursor;
     } while (cursor !== undefined);
+  }
+
+  /** A whole list, in the form of one page. */
+  async all<T>(path: string, query: RestRequest['query'] = {}): Promise<WholeList<T>> {
+    const items: T[] = [];
+    for await (const item of this.items<T>(path, query)) items.push(item);
+    return { items };
   }
 
   /** Frames of an event stream as they come: `id` and `data` of each. Ends when the server does. */

@@ -10,7 +10,7 @@ export interface Watched<T> {
 }
 
 /** Prints whenever it has changed, until it is over or somebody interrupts. A server that restarts is waited for. */
-export async function watch<T>(print: Printer, watched: Watched<T>): Promise<void> {
+async function watch<T>(print: Printer, watched: Watched<T>): Promise<void> {
   const { read, show, isOver = () => false, everyMs = 1_000 } = watched;
   let before = '';
   for (;;) {
@@ -23,6 +23,16 @@ export async function watch<T>(print: Printer, watched: Watched<T>): Promise<voi
     }
     await pause(everyMs);
   }
+}
+
+/** Answers once, or with `--watch` again whenever it has changed. */
+export async function answerOrWatch<T>(
+  print: Printer,
+  { watch: isWatching = false }: { readonly watch?: boolean },
+  watched: Watched<T>,
+): Promise<void> {
+  if (isWatching) await watch(print, watched);
+  else print.answer(await watched.read(), watched.show);
 }
 
 /** `undefined` while the server cannot be reached; every other failure ends the command. */

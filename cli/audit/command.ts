@@ -9,6 +9,7 @@ import { errorCodes } from '../../shared/contracts/error-codes.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import { type ApiSession, inSession, withSession } from '../api/api-session.ts';
 import { instant, table } from '../api/printer.ts';
+import { answerOrWatch } from '../api/watch.ts';
 
 const decodeWitness = createDecoder(AuditWitnessSchema, 1024 * 1024);
 const headsKeptMax = 1024;
@@ -17,19 +18,15 @@ const headsKeptMax = 1024;
 export function registerAudit(program: Command): void {
   const audit = withSession(program.command('audit').description('who did what, hash-chained'));
   const list = audit.command('list').description("the fleet's rows");
-  list.action(() =>
-    inSession(list, async ({ client, fleet, print }) => {
-      const path = `/fleets/${encodeURIComponent(fleet)}/audit`;
-      const items: AuditRowView[] = [];
-      for await (const row of client.items<AuditRowView>(path)) items.push(row);
-      print.answer({ items }, () =>
-        table(
-          ['NUMBER', 'AT', 'WHO', 'WHAT', 'SUBJECT'],
-          items.map((row) => [row.number, instant(row.atMs), row.actor, row.action, row.subject]),
-        ),
-      );
-    }),
-  );
+  list
+    .option('--watch', 'print again whenever it changes')
+    .action((flags: { readonly watch?: boolean }) =>
+      inSession(list, async ({ client, fleet, print }) => {
+        const path = `/fleets/${encodeURIComponent(fleet)}/audit`;
+        const read = () => client.all<AuditRowView>(path);
+        await answerOrWatch(print, flags, { read, show: showRows });
+      }),
+    );
   const verify = audit
     .command('verify')
     .description('compute the whole chain again here; the server is not asked whether it is right');
@@ -39,6 +36,12 @@ export function registerAudit(program: Command): void {
       inSession(verify, (session) => verifyChain(session, flags.witness)),
     );
 }
+
+const showRows = ({ items }: { readonly items: readonly AuditRowView[] }): string =>
+  table(
+    ['NUMBER', 'AT', 'WHO', 'WHAT', 'SUBJECT'],
+    items.map((row) => [row.number, instant(row.atMs), row.actor, row.action, row.subject]),
+  );
 
 async function verifyChain({ client, print }: ApiSession, file: string | undefined): Promise<void> {
   const witnesses = file === undefined ? [] : await readWitness(file);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { exitCodes } from '../exit-code.ts';
 import { orEnd, readToken, valueOrEnd } from './command-end.ts';
-import { answer, endWith, type OutputForm, outputOption } from './output.ts';
+import { answer, endWith, type OutputForm, withOutput } from './output.ts';
 import { registerPublish } from './publish-command.ts';
 import { registerSign } from './sign-command.ts';
 
@@ -17,7 +17,7 @@ export function registerBundle(program: Command): void {
     .option('--home <folder>', "the operator's folder", '.skein');
   const home = () => ({ folder: bundle.opts<{ home: string }>().home });
 
-  outputOption(
+  withOutput(
     bundle
       .command('build <recipe>')
       .description('run the models of a recipe and pack them as an OCI image layout')
@@ -27,7 +27,7 @@ export function registerBundle(program: Command): void {
   );
   registerSign(bundle, home);
   registerPublish(bundle, home);
-  outputOption(
+  withOutput(
     bundle
       .command('verify <layout>')
       .description('check every hash, the configuration and every graph of a layout')
@@ -35,12 +35,12 @@ export function registerBundle(program: Command): void {
   ).action((layout: string, flags: { repository?: string; output: OutputForm }) =>
     orEnd(() => verify(layout, { ...flags, home: home() })),
   );
-  outputOption(
+  withOutput(
     bundle.command('inspect <layout>').description('show what a layout says about itself'),
   ).action((layout: string, flags: { output: OutputForm }) =>
     orEnd(async () => show(await checked(layout), flags.output)),
   );
-  outputOption(
+  withOutput(
     bundle
       .command('pull <name> <reference>')
       .description('fetch a bundle by digest (or version) from a registry, verified, as a layout')

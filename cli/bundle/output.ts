@@ -1,17 +1,12 @@
 import type { Command } from 'commander';
 import type { Json } from '../../shared/core/canonical-json.ts';
 import { printable } from '../../shared/core/printable.ts';
+import { outputOption } from '../api/output-option.ts';
 import { CommandEnded, type ExitCode, exitCodes } from '../exit-code.ts';
 
 export type OutputForm = 'table' | 'json';
 
-export const outputOption = (command: Command): Command =>
-  command.option('-o, --output <form>', 'table or json', outputForm, 'table');
-
-function outputForm(text: string): OutputForm {
-  if (text === 'table' || text === 'json') return text;
-  return endWith(exitCodes.usage, `--output is table or json, not ${text}`);
-}
+export const withOutput = (command: Command): Command => command.addOption(outputOption());
 
 /** Rows with one word in front, or the machine form on one line. */
 export function answer(form: OutputForm, value: Json, rows: readonly (readonly string[])[]): void {

@@ -5,7 +5,7 @@ import { exitCodes } from '../exit-code.ts';
 import { proposalPath, readOptional, type Workspace } from '../keys/workspace.ts';
 import { checkLayout } from './check-layout.ts';
 import { orEnd, readToken, valueOrEnd } from './command-end.ts';
-import { answer, endWith, type OutputForm, outputOption } from './output.ts';
+import { answer, endWith, type OutputForm, withOutput } from './output.ts';
 import type { Publisher } from './publisher.ts';
 import { fixedProposalPath } from './sign-targets.ts';
 
@@ -20,7 +20,7 @@ interface PublishFlags {
 
 /** `skein bundle publish`: blobs first, then fixed targets, the signed file last; repeating it is harmless. */
 export function registerPublish(bundle: Command, home: () => Workspace): void {
-  outputOption(
+  withOutput(
     bundle
       .command('publish [layouts...]')
       .description('publish the signed targets file with the bundles it names')

@@ -15,7 +15,7 @@ import { exitCodes } from '../exit-code.ts';
 import { readOptional, type Workspace } from '../keys/workspace.ts';
 import { checkLayout } from './check-layout.ts';
 import { orEnd, valueOrEnd } from './command-end.ts';
-import { answer, endWith, type OutputForm, outputOption } from './output.ts';
+import { answer, endWith, type OutputForm, withOutput } from './output.ts';
 import { type OperatorView, openOperatorView } from './repository-access.ts';
 import { type SigningKey, signTargets, writeProposal } from './sign-targets.ts';
 import {
@@ -51,7 +51,7 @@ const decodeDirector = createDecoder(DirectorKeysSchema, limits.fixedTargetBytes
 
 /** `skein bundle sign`: fetch and verify the base, show the difference, then open the key and sign that. */
 export function registerSign(bundle: Command, home: () => Workspace): void {
-  outputOption(
+  withOutput(
     bundle
       .command('sign [layouts...]')
       .description('sign the next targets file: new bundles, retirements, revocations')

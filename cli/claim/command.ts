@@ -3,6 +3,7 @@ import type { ClaimView, IssuedClaimView } from '../../shared/contracts/api/clai
 import { inSession, withSession } from '../api/api-session.ts';
 import { collectTag, durationMs, wholeNumber } from '../api/arguments.ts';
 import { instant, table } from '../api/printer.ts';
+import { answerOrWatch } from '../api/watch.ts';
 
 interface CreateFlags {
   readonly ids?: string;
@@ -35,29 +36,19 @@ export function registerClaim(program: Command): void {
         const made = await client.ask<IssuedClaimView>(path, { method: 'POST', body });
         print.answer(made.body, (view) => view.enrolment);
         print.say(`good for ${made.body.usesLeft} until ${instant(made.body.expiresAtMs)}`);
-        print.say('next: skein agent --enrol STRING on the device');
+        print.say(`next, on the device: skein agent enrol STRING --fleet ${fleet} --state FOLDER`);
       }),
     );
   const list = claim.command('list').description('claims by their hashes');
-  list.action(() =>
-    inSession(list, async ({ client, fleet, print }) => {
-      const path = `/fleets/${encodeURIComponent(fleet)}/claims`;
-      const { body } = await client.ask<{ readonly items: readonly ClaimView[] }>(path);
-      print.answer(body, ({ items }) =>
-        table(
-          ['CLAIM', 'IDS', 'LEFT', 'EXPIRES', 'PRE-AUTHORIZED', 'BY'],
-          items.map((item) => [
-            item.claimHash,
-            item.idPattern,
-            item.usesLeft,
-            instant(item.expiresAtMs),
-            item.preAuthorized,
-            item.createdBy,
-          ]),
-        ),
-      );
-    }),
-  );
+  list
+    .option('--watch', 'print again whenever it changes')
+    .action((flags: { readonly watch?: boolean }) =>
+      inSession(list, async ({ client, fleet, print }) => {
+        const path = `/fleets/${encodeURIComponent(fleet)}/claims`;
+        const read = async () => (await client.ask<ClaimList>(path)).body;
+        await answerOrWatch(print, flags, { read, show: showRows });
+      }),
+    );
   const remove = claim.command('revoke <hash>').description('take a claim back');
   remove.action((hash: string) =>
     inSession(remove, async ({ client, fleet, print }) => {
@@ -67,3 +58,20 @@ export function registerClaim(program: Command): void {
     }),
   );
 }
+
+interface ClaimList {
+  readonly items: readonly ClaimView[];
+}
+
+const showRows = ({ items }: ClaimList): string =>
+  table(
+    ['CLAIM', 'IDS', 'LEFT', 'EXPIRES', 'PRE-AUTHORIZED', 'BY'],
+    items.map((item) => [
+      item.claimHash,
+      item.idPattern,
+      item.usesLeft,
+      instant(item.expiresAtMs),
+      item.preAuthorized,
+      item.createdBy,
+    ]),
+  );

@@ -8,7 +8,7 @@ import type {
 import { type ApiSession, inSession, withSession } from '../api/api-session.ts';
 import { collectTag } from '../api/arguments.ts';
 import { instant, shortDigest, table } from '../api/printer.ts';
-import { watch } from '../api/watch.ts';
+import { answerOrWatch } from '../api/watch.ts';
 
 /** `skein device`: look at devices, tag them, let them in, end them. */
 export function registerDevice(program: Command): void {
@@ -59,16 +59,8 @@ function registerList(device: Command): void {
     .action((flags: { readonly where?: string; readonly watch?: boolean }) =>
       inSession(list, async ({ client, fleet, print }) => {
         const path = `/fleets/${encodeURIComponent(fleet)}/devices`;
-        const read = async () => {
-          const items: DeviceRow[] = [];
-          for await (const row of client.items<DeviceRow>(path, { filter: flags.where })) {
-            items.push(row);
-          }
-          return { items };
-        };
-        const show = ({ items }: { readonly items: readonly DeviceRow[] }) => showRows(items);
-        if (flags.watch === true) await watch(print, { read, show });
-        else print.answer(await read(), show);
+        const read = () => client.all<DeviceRow>(path, { filter: flags.where });
+        await answerOrWatch(print, flags, { read, show: ({ items }) => showRows(items) });
       }),
     );
 }
@@ -80,8 +72,7 @@ function registerGet(device: Command): void {
     inSession(get, async (session) => {
       const { client, print } = session;
       const read = async () => (await client.ask<DeviceView>(devicePath(session, id))).body;
-      if (flags.watch === true) await watch(print, { read, show: showWhole });
-      else print.answer(await read(), showWhole);
+      await answerOrWatch(print, flags, { read, show: showWhole });
     }),
   );
 }

@@ -11,9 +11,8 @@ export function registerEvent(program: Command): void {
   list.action(() =>
     inSession(list, async ({ client, fleet, print }) => {
       const path = `/fleets/${encodeURIComponent(fleet)}/events`;
-      const items: EventView[] = [];
-      for await (const item of client.items<EventView>(path)) items.push(item);
-      print.answer({ items }, () => items.map(show).join('\n'));
+      const page = await client.all<EventView>(path);
+      print.answer(page, ({ items }) => items.map(show).join('\n'));
     }),
   );
   const follow = event.command('watch').description('events as they happen; resumes by itself');

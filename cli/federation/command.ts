@@ -9,7 +9,7 @@ import type { Explanation } from '../../shared/contracts/explanation.ts';
 import { inSession, withSession } from '../api/api-session.ts';
 import { durationMs } from '../api/arguments.ts';
 import { instant, table } from '../api/printer.ts';
-import { pause, readPatiently, watch } from '../api/watch.ts';
+import { answerOrWatch, pause, readPatiently } from '../api/watch.ts';
 import { CommandEnded, exitCodes } from '../exit-code.ts';
 import { roundPath, roundsPath, showRound } from './show-round.ts';
 import { registerStart } from './start-round.ts';
@@ -29,27 +29,29 @@ export function registerFederation(program: Command): void {
 
 function registerList(federation: Command): void {
   const list = federation.command('list').description('rounds, newest first');
-  list.action(() =>
-    inSession(list, async (session) => {
-      const items: RoundRow[] = [];
-      for await (const row of session.client.items<RoundRow>(roundsPath(session))) items.push(row);
-      session.print.answer({ items }, () =>
-        table(
-          ['ROUND', 'APP', 'BUNDLE', 'PHASE', 'UPDATES', 'AUTHOR', 'CREATED'],
-          items.map((row) => [
-            row.round,
-            row.app,
-            row.bundle,
-            row.phase,
-            `${row.counted}/${row.goalDevices}`,
-            row.author,
-            instant(row.createdAtMs),
-          ]),
-        ),
-      );
-    }),
-  );
+  list
+    .option('--watch', 'print again whenever it changes')
+    .action((flags: { readonly watch?: boolean }) =>
+      inSession(list, async (session) => {
+        const read = () => session.client.all<RoundRow>(roundsPath(session));
+        await answerOrWatch(session.print, flags, { read, show: showRows });
+      }),
+    );
 }
+
+const showRows = ({ items }: { readonly items: readonly RoundRow[] }): string =>
+  table(
+    ['ROUND', 'APP', 'BUNDLE', 'PHASE', 'UPDATES', 'AUTHOR', 'CREATED'],
+    items.map((row) => [
+      row.round,
+      row.app,
+      row.bundle,
+      row.phase,
+      `${row.counted}/${row.goalDevices}`,
+      row.author,
+      instant(row.createdAtMs),
+    ]),
+  );
 
 function registerShow(federation: Command): void {
   const show = federation.command('show <round>').description('its updates, candidate, evidence');
@@ -60,8 +62,7 @@ function registerShow(federation: Command): void {
         const { client, print } = session;
         const read = async () => (await client.ask<RoundView>(roundPath(session, id))).body;
         const isOver = ({ phase }: RoundView) => endedPhases.includes(phase);
-        if (flags.watch === true) await watch(print, { read, show: showRound, isOver });
-        else print.answer(await read(), showRound);
+        await answerOrWatch(print, flags, { read, show: showRound, isOver });
       }),
     );
 }

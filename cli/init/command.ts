@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isFleetId } from '../../shared/core/ids.ts';
 import { orEnd } from '../bundle/command-end.ts';
-import { answer, endWith, type OutputForm, outputOption } from '../bundle/output.ts';
+import { answer, endWith, type OutputForm, withOutput } from '../bundle/output.ts';
 import { exitCodes } from '../exit-code.ts';
 
 interface InitFlags {
@@ -17,7 +17,7 @@ const more = (value: string, before: readonly string[] = []): readonly string[] 
 
 /** `skein init --demo DIR`: everything a trial needs, in one folder, and marked as such. */
 export function registerInit(program: Command): void {
-  outputOption(
+  withOutput(
     program
       .command('init')
       .description('make all keys and a first repository for a trial (--demo)')

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { bytesOfHex } from '../../shared/core/bytes.ts';
 import type { TopLevelRole } from '../../shared/trust/tuf/metadata.ts';
 import { addSignature } from '../../shared/trust/tuf/repository.ts';
+import { outputOption } from '../api/output-option.ts';
 import { CommandEnded, type ExitCode, exitCodes } from '../exit-code.ts';
 import { type OfflineRole, offlineRoles, openKey, sealKey } from './key-file.ts';
 import { createOfflineSigner } from './offline-signer.ts';
@@ -37,7 +38,8 @@ export function registerKeys(program: Command): void {
     .requiredOption('--role <role>', offlineRoles.join(' or '))
     .requiredOption('--holder <name>', 'who keeps this share, such as 1 or alice')
     .option('--passphrase-file <file>', 'read the passphrase from a file')
-    .action(async (flags: { role: string; holder: string; passphraseFile?: string }) =>
+    .addOption(outputOption())
+    .action(async (flags: CreateFlags) =>
       createKey(home(), { ...flags, role: offlineRole(flags.role) }),
     );
   proposeOptions(
@@ -65,17 +67,38 @@ export function registerKeys(program: Command): void {
     .argument('[proposal]', 'the file to sign; the proposed root by default')
     .requiredOption('--key <file>', 'key share to sign with')
     .option('--passphrase-file <file>', 'read the passphrase from a file')
-    .action(async (file: string | undefined, flags: { key: string; passphraseFile?: string }) =>
+    .addOption(outputOption())
+    .action(async (file: string | undefined, flags: SignFlags) =>
       signProposal(file ?? proposalPath(home(), 'root'), flags),
     );
   keys
     .command('publish')
     .description('publish the signed root into a metadata folder')
     .requiredOption('--to <folder>', 'folder that serves the metadata')
-    .action(async (flags: { to: string }) => publish(home(), flags.to));
+    .addOption(outputOption())
+    .action(async (flags: PublishFlags) => publish(home(), flags));
 }
 
-interface ProposeFlags {
+interface Answering {
+  readonly output: 'table' | 'json';
+}
+
+interface CreateFlags extends Answering {
+  readonly role: string;
+  readonly holder: string;
+  readonly passphraseFile?: string;
+}
+
+interface SignFlags extends Answering {
+  readonly key: string;
+  readonly passphraseFile?: string;
+}
+
+interface PublishFlags extends Answering {
+  readonly to: string;
+}
+
+interface ProposeFlags extends Answering {
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
   readonly threshold?: readonly string[];
@@ -96,11 +119,12 @@ const proposeOptions = (command: Command): Command =>
     )
     .option('--remove <role:keyid>', 'a key id; may repeat', collect)
     .option('--threshold <role:n>', 'signatures a role needs; may repeat', collect)
-    .option('--expires-days <days>', 'life of the new root', '365');
+    .option('--expires-days <days>', 'life of the new root', '365')
+    .addOption(outputOption());
 
 async function createKey(
   home: Workspace,
-  flags: { readonly role: OfflineRole; readonly holder: string; readonly passphraseFile?: string },
+  { output, ...flags }: CreateFlags & { readonly role: OfflineRole },
 ): Promise<void> {
   const passphrase = await readPassphrase({
     file: flags.passphraseFile,
@@ -120,9 +144,15 @@ async function createKey(
     }
     throw error;
   }
-  console.log(
-    `${path}\n  public key  ${file.publicKey}\n  key id      ${keyIdOf(publicKey)}\n  fingerprint ${fingerprint(publicKey)}`,
-  );
+  const made = {
+    ...{ path, publicKey: file.publicKey, keyId: keyIdOf(publicKey) },
+    fingerprint: fingerprint(publicKey),
+  };
+  const lines = [
+    ...[path, `  public key  ${made.publicKey}`, `  key id      ${made.keyId}`],
+    `  fingerprint ${made.fingerprint}`,
+  ];
+  answer({ output }, made, lines.join('\n'));
   console.error(`next: skein keys propose --add ${flags.role}:${path}`);
 }
 
@@ -146,7 +176,8 @@ async function propose(home: Workspace, flags: ProposeFlags): Promise<void> {
   if (!proposed.ok) return fail(proposed.error.message, exitCodes.usage);
   const path = proposalPath(home, 'root');
   await writeDurably(path, proposed.value);
-  console.log(`${path}: root version ${(current?.body.version ?? 0) + 1}`);
+  const version = (current?.body.version ?? 0) + 1;
+  answer(flags, { proposal: path, version }, `${path}: root version ${version}`);
   console.error(`next: each holder runs skein keys sign ${path} --key FILE`);
 }
 
@@ -160,10 +191,7 @@ async function parseAddition(text: string): Promise<RootChange['add'][number]> {
   return { role, publicKey: bytesOfHex(file.value.publicKey) ?? new Uint8Array(32) };
 }
 
-async function signProposal(
-  path: string,
-  flags: { readonly key: string; readonly passphraseFile?: string },
-): Promise<void> {
+async function signProposal(path: string, flags: SignFlags): Promise<void> {
   const proposal = await readOptional(path);
   if (proposal === undefined) return fail(`no proposal ${path}`, exitCodes.notFound);
   const file = await readKeyFile(flags.key);
@@ -177,17 +205,26 @@ async function signProposal(
     return fail(`wrong passphrase for ${flags.key}, or the file was changed`, exitCodes.auth);
   const signer = createOfflineSigner(seed.value);
   await writeDurably(path, addSignature(proposal, signer.sign));
-  console.log(
-    `${path}: signed by ${file.value.role}-${file.value.holder} (${fingerprint(signer.publicKey)})`,
+  const by = `${file.value.role}-${file.value.holder}`;
+  const print = fingerprint(signer.publicKey);
+  answer(
+    flags,
+    { proposal: path, signedBy: by, fingerprint: print },
+    `${path}: signed by ${by} (${print})`,
   );
 }
 
-async function publish(home: Workspace, folder: string): Promise<void> {
+async function publish(home: Workspace, flags: PublishFlags): Promise<void> {
+  const folder = flags.to;
   const path = proposalPath(home, 'root');
   const published = await publishRoot(home, { proposal: await readFile(path), folder });
   if (!published.ok) return fail(published.error.message, exitCodes.signature);
-  console.log(`root version ${published.value.body.version} is published in ${folder}`);
+  const { version } = published.value.body;
+  answer(flags, { version, folder }, `root version ${version} is published in ${folder}`);
 }
+
+const answer = ({ output }: Answering, value: object, text: string): void =>
+  console.log(output === 'json' ? JSON.stringify(value) : text);
 
 function offlineRole(text: string): OfflineRole {
   const role = offlineRoles.find((candidate) => candidate === text);

@@ -8,7 +8,7 @@ import { endedStatuses } from '../../shared/contracts/api/rollout.ts';
 import type { Explanation } from '../../shared/contracts/explanation.ts';
 import { type ApiSession, inSession, withSession } from '../api/api-session.ts';
 import { instant, shortDigest, table } from '../api/printer.ts';
-import { watch } from '../api/watch.ts';
+import { answerOrWatch } from '../api/watch.ts';
 import { registerCreate, registerEdit } from './create-rollout.ts';
 import { rolloutPath, showRollout } from './show-rollout.ts';
 import { registerWait } from './wait-rollout.ts';
@@ -44,28 +44,35 @@ function registerList(rollout: Command): void {
   list
     .option('--status <status>', 'only those')
     .option('--app <name>', 'only of this app')
-    .action((flags: { readonly status?: string; readonly app?: string }) =>
+    .option('--watch', 'print again whenever it changes')
+    .action((flags: ListFlags) =>
       inSession(list, async ({ client, fleet, print }) => {
         const path = `/fleets/${encodeURIComponent(fleet)}/rollouts`;
-        const items: RolloutRow[] = [];
         const query = { status: flags.status, app: flags.app };
-        for await (const row of client.items<RolloutRow>(path, query)) items.push(row);
-        print.answer({ items }, () =>
-          table(
-            ['ROLLOUT', 'APP', 'DIGEST', 'PLACE', 'AUTHOR', 'CREATED'],
-            items.map((row) => [
-              row.rollout,
-              row.app,
-              shortDigest(row.digest),
-              row.place,
-              row.author,
-              instant(row.createdAtMs),
-            ]),
-          ),
-        );
+        const read = () => client.all<RolloutRow>(path, query);
+        await answerOrWatch(print, flags, { read, show: showRows });
       }),
     );
 }
+
+interface ListFlags {
+  readonly status?: string;
+  readonly app?: string;
+  readonly watch?: boolean;
+}
+
+const showRows = ({ items }: { readonly items: readonly RolloutRow[] }): string =>
+  table(
+    ['ROLLOUT', 'APP', 'DIGEST', 'PLACE', 'AUTHOR', 'CREATED'],
+    items.map((row) => [
+      row.rollout,
+      row.app,
+      shortDigest(row.digest),
+      row.place,
+      row.author,
+      instant(row.createdAtMs),
+    ]),
+  );
 
 function registerGet(rollout: Command): void {
   const get = rollout.command('get <rollout>').description('its plan, place and devices');
@@ -76,8 +83,7 @@ function registerGet(rollout: Command): void {
         const { client, print } = session;
         const read = async () => (await client.ask<RolloutView>(rolloutPath(session, id))).body;
         const isOver = ({ status }: RolloutView) => endedStatuses.includes(status);
-        if (flags.watch === true) await watch(print, { read, show: showRollout, isOver });
-        else print.answer(await read(), showRollout);
+        await answerOrWatch(print, flags, { read, show: showRollout, isOver });
       }),
     );
 }
@@ -97,10 +103,9 @@ function registerEvents(rollout: Command): void {
   const events = rollout.command('events <rollout>').description('who did what, when and why');
   events.action((id: string) =>
     inSession(events, async (session) => {
-      const items: RolloutEventView[] = [];
       const path = `${rolloutPath(session, id)}/events`;
-      for await (const event of session.client.items<RolloutEventView>(path)) items.push(event);
-      session.print.answer({ items }, () =>
+      const page = await session.client.all<RolloutEventView>(path);
+      session.print.answer(page, ({ items }) =>
         table(
           ['AT', 'WHO', 'BECAME', 'REASON'],
           items.map((event) => [instant(event.atMs), event.actor, event.kind, event.reason]),

@@ -43,8 +43,11 @@ export function registerCreate(rollout: Command): void {
       const made = await session.client.ask<RolloutView>(path, { method: 'POST', body: whole });
       const done = flags.submit === true ? await submit(session, made.body, made.etag) : made.body;
       session.print.answer(done, showRollout);
-      const next = flags.submit === true ? 'wait' : 'submit';
-      session.print.say(`next: skein rollout ${next} ${done.rollout}`);
+      session.print.say(
+        flags.submit === true
+          ? `next: skein rollout wait ${done.rollout}`
+          : `next: skein rollout submit ${done.rollout}`,
+      );
     }),
   );
 }

@@ -13,6 +13,7 @@ import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import { collect } from '../api/arguments.ts';
+import { outputOption } from '../api/output-option.ts';
 import { Printer } from '../api/printer.ts';
 import { endWithFailure } from '../api/tell-failure.ts';
 import { CommandEnded, exitCodes } from '../exit-code.ts';
@@ -25,6 +26,7 @@ interface ServerFlags {
   readonly set?: readonly string[];
   readonly insecurePlaintext?: boolean;
   readonly printConfig?: boolean;
+  readonly output?: 'table' | 'json';
 }
 
 /** `skein server`: the fleet server as a foreground process; `init`, `backup` and `restore` look after its folder. */
@@ -34,6 +36,7 @@ export function registerServer(program: Command): void {
     .option('--print-config', 'print the configuration in force and end')
     .action(() => tellFailures(server, () => run(server)));
   const init = server.command('init').description('make the online keys and secrets of a server');
+  init.addOption(outputOption());
   init.action(() => tellFailures(init, () => prepare(init)));
   registerBackup(server);
   registerRestore(server);
@@ -44,6 +47,7 @@ function registerBackup(server: Command): void {
   backup
     .requiredOption('--to <folder>', 'an empty folder, or one that is not there yet')
     .option('--copy', 'copy blobs also where links would do')
+    .addOption(outputOption())
     .action((flags: { readonly to: string; readonly copy?: boolean }) =>
       tellFailures(backup, async () => {
         const { data, rootFile } = await readConfig(backup);
@@ -56,7 +60,7 @@ function registerBackup(server: Command): void {
           nowMs: systemClock.nowMs(),
         } as const;
         const taken = await writeBackup(request);
-        const print = new Printer(backup, 'table');
+        const print = printerOf(backup);
         print.answer(taken, ({ folder, files, blobs: many }) => {
           return `${files} files and ${many} blobs in ${folder}`;
         });
@@ -70,11 +74,12 @@ function registerRestore(server: Command): void {
   const restore = server.command('restore').description('put a backup into an empty data folder');
   restore
     .requiredOption('--from <folder>', 'what `skein server backup` made')
+    .addOption(outputOption())
     .action((flags: { readonly from: string }) =>
       tellFailures(restore, async () => {
         const { data } = await readConfig(restore);
         const restored = await restoreBackup(flags.from, data);
-        const print = new Printer(restore, 'table');
+        const print = printerOf(restore);
         print.answer(restored, (done) => `${done.blobs} blobs and the store are in ${done.data}`);
         print.say('every device must report before anything is signed for it');
         print.say('publish again what was signed offline after the backup was taken');
@@ -93,9 +98,13 @@ async function tellFailures(command: Command, work: () => Promise<void>): Promis
   try {
     await work();
   } catch (error) {
-    endWithFailure(error, new Printer(command, 'table'));
+    endWithFailure(error, printerOf(command));
   }
 }
+
+/** The server itself logs; only what looks after its folder answers. */
+const printerOf = (command: Command): Printer =>
+  new Printer(command, command.opts<ServerFlags>().output ?? 'table');
 
 async function readConfig(command: Command): Promise<ServerConfig> {
   const flags = command.optsWithGlobals<ServerFlags>();
@@ -148,8 +157,8 @@ async function prepare(command: Command): Promise<void> {
     }
     throw cause;
   }
-  const print = new Printer(command, 'table');
-  print.answer(folder, (path) => `online keys in ${path}`);
+  const print = printerOf(command);
+  print.answer({ keys: folder }, ({ keys }) => `online keys in ${keys}`);
   print.say(
     `next: sign a root that lists them, publish it to ${config.rootFile}, then skein server`,
   );
@@ -157,7 +166,7 @@ async function prepare(command: Command): Promise<void> {
 
 async function run(command: Command): Promise<void> {
   const config = await readConfig(command);
-  const print = new Printer(command, 'table');
+  const print = printerOf(command);
   if (command.opts<ServerFlags>().printConfig === true) {
     print.answer(printServerConfig(config), (text) => text);
     return;
@@ -167,10 +176,14 @@ async function run(command: Command): Promise<void> {
     print.say(`the first admin token is in ${server.firstTokenFile}`);
   }
   print.say(`listening as ${server.origin}`);
-  const isForced = await Promise.race([untilStopped(), server.failed]);
-  const late = setTimeout(() => process.exit(exitCodes.failed), limits.drainMs);
-  await server.stop();
-  clearTimeout(late);
+  let isForced: boolean;
+  try {
+    isForced = await Promise.race([untilStopped(), server.failed]);
+  } finally {
+    const late = setTimeout(() => process.exit(exitCodes.failed), limits.drainMs);
+    await server.stop();
+    clearTimeout(late);
+  }
   if (isForced) throw new CommandEnded(exitCodes.interrupted);
 }
 

@@ -8,6 +8,7 @@ import {
 import { inSession, withSession } from '../api/api-session.ts';
 import { collect, durationMs } from '../api/arguments.ts';
 import { instant, table } from '../api/printer.ts';
+import { answerOrWatch } from '../api/watch.ts';
 
 interface CreateFlags {
   readonly role: string;
@@ -21,24 +22,14 @@ export function registerToken(program: Command): void {
   const token = withSession(program.command('token').description('API tokens'));
   registerCreate(token);
   const list = token.command('list').description('tokens by name; none is shown');
-  list.action(() =>
-    inSession(list, async ({ client, print }) => {
-      const { body } = await client.ask<{ readonly items: readonly TokenView[] }>('/tokens');
-      print.answer(body, ({ items }) =>
-        table(
-          ['NAME', 'ROLE', 'FLEETS', 'CREATED', 'EXPIRES', 'REVOKED'],
-          items.map((item) => [
-            item.name,
-            item.role,
-            item.fleets.length === 0 ? 'all' : item.fleets.join(' '),
-            instant(item.createdAtMs),
-            instant(item.expiresAtMs),
-            instant(item.revokedAtMs),
-          ]),
-        ),
-      );
-    }),
-  );
+  list
+    .option('--watch', 'print again whenever it changes')
+    .action((flags: { readonly watch?: boolean }) =>
+      inSession(list, async ({ client, print }) => {
+        const read = async () => (await client.ask<TokenList>('/tokens')).body;
+        await answerOrWatch(print, flags, { read, show: showRows });
+      }),
+    );
   const revoke = token.command('revoke <name>').description('its next request is refused');
   revoke.action((name: string) =>
     inSession(revoke, async ({ client, print }) => {
@@ -56,6 +47,23 @@ export function registerToken(program: Command): void {
     }),
   );
 }
+
+interface TokenList {
+  readonly items: readonly TokenView[];
+}
+
+const showRows = ({ items }: TokenList): string =>
+  table(
+    ['NAME', 'ROLE', 'FLEETS', 'CREATED', 'EXPIRES', 'REVOKED'],
+    items.map((item) => [
+      item.name,
+      item.role,
+      item.fleets.length === 0 ? 'all' : item.fleets.join(' '),
+      instant(item.createdAtMs),
+      instant(item.expiresAtMs),
+      instant(item.revokedAtMs),
+    ]),
+  );
 
 function registerCreate(token: Command): void {
   const create = token.command('create <name>').description('make a token; it is shown this once');

@@ -132,7 +132,7 @@ function abandonRoute(app: HttpApp, { rounds }: Desks): void {
       config: { access: operatorOfFleet },
       schema: {
         operationId: 'abandonRound',
-        summary: 'Give the round up; a rollout that its candidate has already goes on',
+        summary: 'Give the round up, and take its candidate back where it is rolled out',
         tags,
         params: RoundParams,
         headers: IfMatchHeaders,

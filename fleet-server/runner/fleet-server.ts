@@ -28,6 +28,7 @@ import { createTokenGate } from './session/token-gate.ts';
 import { SessionDesk } from './session-desk.ts';
 import { TelemetryIntake } from './telemetry-intake.ts';
 import { Uplink } from './uplink.ts';
+import { WindowKeeper } from './window-keeper.ts';
 
 export interface FleetServerPorts {
   readonly store: Store;
@@ -51,6 +52,8 @@ export interface FleetServerOptions {
   readonly directorVersion: number;
   readonly orderLifeMs: number;
   readonly jitterMs: number;
+  /** Sealed windows older than this many days go; `limits.windowDaysKept` when absent. */
+  readonly windowDaysKept?: number;
   /** Digests that must not run, as the newest `revoked.json` says. */
   readonly revoked: () => ReadonlySet<Digest>;
 }
@@ -68,9 +71,11 @@ export class FleetServer {
   readonly #telemetry: TelemetryIntake;
   readonly #uplink: Uplink;
   readonly #bell = new Doorbell();
+  readonly #windowDaysKept: number;
 
   constructor(ports: FleetServerPorts, options: FleetServerOptions) {
     this.#ports = ports;
+    this.#windowDaysKept = options.windowDaysKept ?? limits.windowDaysKept;
     const { store, broker, clock, random, zones, keys, tokens, log, metrics } = ports;
     const { boot, audience, brokerUrl, cellKey, directorVersion, orderLifeMs, jitterMs } = options;
     const signer = keys.signer('director');
@@ -128,6 +133,7 @@ export class FleetServer {
       this.#telemetry.run(signal),
       this.#turnRollouts(signal),
       new EventKeeper({ store, clock, log }).run(signal),
+      new WindowKeeper({ store, clock, log, daysKept: this.#windowDaysKept }).run(signal),
       this.federation?.desk.run(signal),
     ]);
     await broker.close();

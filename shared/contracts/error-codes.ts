@@ -543,6 +543,10 @@ export const errorCodes = {
     503,
     'The device has not verified the director keys yet; check its path to the metadata.',
   ),
+  'agent-stopped': transient(
+    503,
+    'The agent has ended; what was under way goes on at its next start.',
+  ),
 
   // Image repository and its registry
   'layout-unreadable': input(
@@ -635,6 +639,9 @@ export const errorCodes = {
     416,
     'Ask for a range inside the blob; its size is in the answer.',
   ),
+
+  // Metrics door of the agent
+  'method-refused': input(405, 'Ask with GET or HEAD; this address is only read.'),
 
   // REST: access, requests, answers
   'not-found': input(404, 'Check fleet and id; what your token may not see is not there either.'),
@@ -732,6 +739,10 @@ export const errorCodes = {
     409,
     'Too few devices answered in time; give the round more time or devices.',
   ),
+  'round-abandoned': refusal(
+    409,
+    'The round behind this candidate was given up, so its rollout was aborted; start a new round.',
+  ),
   'training-diverged': refusal(422, 'Lower the learning rate: the training ended in no number.'),
   'candidate-not-better': refusal(
     422,
@@ -821,6 +832,36 @@ export const errorCodes = {
   'backup-altered': refusal(
     409,
     'A file of the backup is not what was backed up; use another one, and look who could write there.',
+  ),
+
+  // What `skein doctor` finds
+  'node-too-old': refusal(500, 'Install the Node version that the message names, or a later one.'),
+  'runtime-missing': refusal(
+    500,
+    'Run npm ci again on this machine: the inference runtime does not load, or answers wrong.',
+  ),
+  'database-missing': refusal(
+    500,
+    'Run npm rebuild better-sqlite3, with a C++ toolchain at hand; only the server needs it.',
+  ),
+  'memory-low': refusal(507, 'Raise the memory limit, or run smaller models with fewer threads.'),
+  'zones-missing': refusal(
+    500,
+    'Use a Node build with full ICU data; maintenance windows need the zone rules.',
+  ),
+  'clock-wrong': refusal(
+    500,
+    'Set the clock by NTP; signed metadata is judged by it on this machine.',
+  ),
+  'tls-untrusted': refusal(
+    502,
+    'Renew the certificate, or give the authority that signed it to this machine.',
+  ),
+  'folder-exposed': refusal(403, 'Take the rights of group and others away with chmod.'),
+  'tuf-expires-soon': refusal(502, 'Sign the role anew before it expires; see `skein keys`.'),
+  'store-damaged': refusal(
+    500,
+    'Let the agent run: it removes what has rotted and fetches it again. Check the medium.',
   ),
 } as const satisfies Record<string, ErrorEntry>;
 

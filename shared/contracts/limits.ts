@@ -272,6 +272,10 @@ export const limits = {
   logTextCharsMax: 4096,
   /** Label combinations of one metric; the rest is counted as `other`, so that no caller can fill the memory. */
   metricSeriesMax: 256,
+  /** Scrapes of one agent under way: each reads the store's folder, and one Prometheus asks one at a time. */
+  metricsScrapesMax: 2,
+  /** Milliseconds a client of the metrics door may take for its request. */
+  metricsRequestTimeoutMs: 10_000,
   /** Entries that the recording log of a simulated node keeps; the oldest leave first. */
   recordedLogEntriesMax: 10_000,
 
@@ -526,8 +530,38 @@ export const limits = {
   inferTensorsMax: 16,
   tensorRankMax: 8,
 
+  // Telemetry windows on the server
+  /** Sealed windows are kept this long when the configuration says nothing; counts and totals stay for ever. */
+  windowDaysKept: 30,
+  /** Ten years: beyond it a number is a slip of the pen. */
+  windowDaysKeptMax: 3_660,
+  /** Rows that one transaction removes: a few milliseconds, in which nobody else writes. */
+  windowPruneBatch: 500,
+  /** Between two batches: devices' own windows go first. */
+  windowPrunePauseMs: 50,
+  /** Between two looks at whether windows have aged. */
+  windowPruneMs: 3_600_000,
+
+  // Messages that a device refuses
+  /** One log line of each code in this time: who forges frames must not fill the device's disk with the news. */
+  refusalLogMs: 60_000,
+
   // Backup of a server
   /** `backup.json` lists a dozen files; blobs are named by their digests. */
   backupListBytesMax: 256 * 1024,
   backupFilesMax: 256,
+
+  // skein doctor
+  /** One question to a server or broker: a person waits for the answer. */
+  doctorTimeoutMs: 10_000,
+  /** Difference to the server's clock that is reported; metadata lives for days, TLS and people notice minutes. */
+  doctorClockSkewMs: 300_000,
+  /** Free disk below which a bundle of usual size no longer fits beside last-good. */
+  doctorDiskLowBytes: 1024 * 1024 * 1024,
+  /** Memory below which an agent with one model and its trial process has no room. */
+  doctorMemoryLowBytes: 512 * 1024 * 1024,
+  /** First warning before an offline role expires: signing takes people, and people take holidays. */
+  doctorExpiryMs: 30 * 86_400_000,
+  /** Blobs of a store that are read again; more is left to the agent's own paced look. */
+  doctorStoreBytesMax: 256 * 1024 * 1024,
 } as const;

@@ -34,6 +34,9 @@ export interface SmokeDeviceOptions {
 /** One device over its boots: the disk stays, everything else is new each time. */
 export class SmokeDevice {
   readonly disk = new MemoryDisk();
+  /** Over all boots. */
+  readonly log = new RecordingLog();
+  readonly metrics = new CountingMetrics();
   /** Of the newest boot; absent when the power went before it was up. */
   agent: DeviceAgent | undefined;
   readonly #options: SmokeDeviceOptions;
@@ -53,8 +56,7 @@ export class SmokeDevice {
     this.agent = undefined;
     const opening = DeviceAgent.open(
       {
-        ...{ clock, random, disk: this.disk, log: new RecordingLog() },
-        metrics: new CountingMetrics(),
+        ...{ clock, random, disk: this.disk, log: this.log, metrics: this.metrics },
         fetcher: new SimFetcher(origin, clock),
         transport: broker.transport(id),
         runtime: createMemoryRuntime({

@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SealableDisk } from '../../agent/runner/sealable-disk.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { createPrng } from '../../shared/core/prng.ts';
@@ -66,6 +67,47 @@ async function openMemoryDisk(): Promise<DiskUnderTest> {
 
 deviceDiskSuite('files', openNodeDisk);
 deviceDiskSuite('memory', openMemoryDisk);
+deviceDiskSuite('memory, as an agent holds it', async () => {
+  const under = await openMemoryDisk();
+  return { ...under, disk: new SealableDisk(under.disk) };
+});
+
+test('when a disk is sealed, what is being written is written, nothing else is, and reading goes on', async () => {
+  const written: string[] = [];
+  let finish = (): void => undefined;
+  const slow = new Proxy(new MemoryDisk(), {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown;
+      if (typeof value !== 'function') return value;
+      if (name !== 'replace') return value.bind(target) as unknown;
+      return async (path: string, bytes: Uint8Array): Promise<void> => {
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+        await target.replace(path, bytes);
+        written.push(path);
+      };
+    },
+  });
+  const disk = new SealableDisk(slow);
+  await disk.append('known', utf8('1'), { durable: true });
+  const writing = disk.replace('under-way', utf8('2'));
+  const sealing = disk.seal().then(() => [...written]);
+  const refused = await Promise.allSettled([
+    ...[disk.replace('late', utf8('3')), disk.append('late', utf8('3'), { durable: false })],
+    ...[disk.rename('known', 'late'), disk.link('known', 'late'), disk.copy('known', 'late')],
+    ...[disk.remove('known'), disk.truncate('known', 0), disk.sync('known')],
+  ]);
+  for (const one of refused) {
+    expect(one).toMatchObject({ status: 'rejected', reason: { code: 'agent-stopped' } });
+  }
+  finish();
+  expect(await sealing).toEqual(['under-way']);
+  await writing;
+  expect(await disk.size('late')).toBeUndefined();
+  expect(await disk.size('under-way')).toBe(1);
+  expect(await disk.read('known', { bytesMax: 9 })).toEqual(utf8('1'));
+});
 
 test('when a replace fails half-way, the real disk leaves no temporary behind', async () => {
   const under = await openNodeDisk();

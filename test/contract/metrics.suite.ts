@@ -35,10 +35,11 @@ export function metricsSuite(name: string, open: () => MetricsUnderTest): void {
 
     test('when a histogram observes, number and sum are read', async () => {
       const { metrics, read } = open();
-      metrics.observe('skein_inference_seconds', 0.25);
-      metrics.observe('skein_inference_seconds', 0.5);
-      expect(await read('skein_inference_seconds_count')).toBe(2);
-      expect(await read('skein_inference_seconds_sum')).toBe(0.75);
+      const of = { app: 'doubler' };
+      metrics.observe('skein_inference_seconds', 0.25, of);
+      metrics.observe('skein_inference_seconds', 0.5, of);
+      expect(await read('skein_inference_seconds_count', of)).toBe(2);
+      expect(await read('skein_inference_seconds_sum', of)).toBe(0.75);
     });
 
     test('when type, labels or value are wrong, that is a bug', () => {

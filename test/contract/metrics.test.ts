@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { PromMetrics } from '../../shared/adapters/metrics/prom-metrics.ts';
-import { metricNames } from '../../shared/contracts/metric-names.ts';
+import { type MetricEntry, metricNames } from '../../shared/contracts/metric-names.ts';
 import { CountingMetrics } from '../../sim/world/counting-metrics.ts';
+import { type SourceFile, sources } from '../architecture/source-tree.ts';
 import { metricsSuite } from './metrics.suite.ts';
 
 /** The value of one sample line, such as `name{code="x"} 3`. */
@@ -34,4 +35,23 @@ test('when nothing was counted, the exposition lists every metric with type and 
     expect(text).toContain(`# HELP ${name} ${help}`);
     expect(text).toContain(`# TYPE ${name} ${type}`);
   }
+});
+
+/** A daemon that counts under a name it has not registered fails at that line, and only where metrics are on. */
+const foreignNames = (files: readonly SourceFile[]): readonly string[] =>
+  files.flatMap(({ path, text }) => {
+    const owner = /^agent\//.test(path) ? 'agent' : 'server';
+    const names = [...text.matchAll(/(?:count|gauge|observe)\(\s*'([a-z_]+)'/g)];
+    return names.flatMap(([, name = '']) => {
+      const entry = (metricNames as Readonly<Record<string, MetricEntry>>)[name];
+      return (entry?.of ?? owner) === owner ? [] : [`${path}: ${name}`];
+    });
+  });
+
+test('when the daemons are searched, each counts only under names that it has', () => {
+  const planted = { path: 'agent/a.ts', text: "metrics.count('skein_windows_total');" };
+  expect(foreignNames([planted])).toHaveLength(1);
+  expect(
+    foreignNames(sources().filter(({ path }) => /^(agent|fleet-server)\//.test(path))),
+  ).toEqual([]);
 });

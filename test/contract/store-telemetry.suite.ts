@@ -76,6 +76,22 @@ export function storeTelemetrySuite(name: string, open: OpenStore): void {
         });
       }));
 
+    test('when every window has aged, the newest stays, so that no id is given out a second time', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.windows.insertMany(plant, [stored(1), stored(2)]);
+          await tx.windows.putMarks(plant, [mark({ latest: 2 })]);
+          expect(await tx.windows.removeOlder(plant, 1_000, 10)).toBe(1);
+          expect(await tx.windows.latestId()).toBe(2);
+          await tx.windows.insertMany(plant, [stored(3, { device: deviceId('d2') })]);
+          expect(await tx.windows.removeOlder(plant, 1_000, 10)).toBe(1);
+          expect(await tx.windows.latestOf(plant, deviceId('d1'))).toEqual([]);
+          // Whatever a mark names, a device is shown no window but its own.
+          await tx.windows.putMarks(plant, [mark({ latest: 3 })]);
+          expect(await tx.windows.latestOf(plant, deviceId('d1'))).toEqual([]);
+        });
+      }));
+
     test('when cohort totals are put again, they replace the ones before', () =>
       withStore(open, async (store) => {
         const record = (wave: number, inferences: number) => ({

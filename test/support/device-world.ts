@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { EmbeddedBroker } from '../../fleet-server/adapters/broker/embedded-broker.ts';
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
@@ -9,6 +9,7 @@ import { systemClock as clock } from '../../shared/adapters/clock/system-clock.t
 import { cryptoRandom as random } from '../../shared/adapters/random/crypto-random.ts';
 import { base64Of, hexOf, utf8 } from '../../shared/core/bytes.ts';
 import type { AppName, BootId, FleetId, RolloutId, TargetPath } from '../../shared/core/ids.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import { tinyModel } from '../../shared/runtime/graph-bytes.ts';
 import { digestOf, sha256Hex } from '../../shared/trust/hash.ts';
 import { smokeOrigin, smokeRepository } from '../../sim/scenarios/smoke-origin.ts';
@@ -16,11 +17,12 @@ import { PinnedZones } from '../../sim/world/pinned-zones.ts';
 import type { OriginHandler } from '../../sim/world/sim-fetcher.ts';
 import { SimRandom } from '../../sim/world/sim-random.ts';
 import { SimSessionTokens } from '../../sim/world/sim-session-tokens.ts';
+import { freePort } from './free-ports.ts';
 import { silentLog, silentMetrics } from './silent-ports.ts';
 
 export const worldFleet = 'plant' as FleetId;
 export const doubler = 'doubler' as AppName;
-const claim = 'a-claim-for-the-device-world';
+export const worldClaim = 'a-claim-for-the-device-world';
 
 /** `y = 2 x` over floats: a real bundle around a real graph, proven after a few inferences. */
 export function doublerBundle(version: string, graph: Uint8Array = tinyModel()): PackedBundle {
@@ -71,6 +73,7 @@ export class DeviceWorld {
   readonly origin: string;
   readonly enrolment: string;
   readonly firstRoot: Uint8Array;
+  readonly brokerPort: number;
   readonly #http: Server;
   readonly #broker: EmbeddedBroker;
   readonly #stop = new AbortController();
@@ -82,19 +85,24 @@ export class DeviceWorld {
     readonly http: Server;
     readonly broker: EmbeddedBroker;
     readonly root: Uint8Array;
+    readonly brokerPort: number;
   }) {
     this.server = parts.server;
     this.store = parts.store;
     this.#http = parts.http;
     this.#broker = parts.broker;
     this.firstRoot = parts.root;
+    this.brokerPort = parts.brokerPort;
     this.origin = originOf(parts.http);
     const { host } = new URL(this.origin);
-    this.enrolment = `skein+http://${host}/#claim=${claim}&root=${digestOf(parts.root)}`;
+    this.enrolment = `skein+http://${host}/#claim=${worldClaim}&root=${digestOf(parts.root)}`;
     this.#running = parts.server.run(this.#stop.signal);
   }
 
-  static async open(bundles: readonly PackedBundle[]): Promise<DeviceWorld> {
+  static async open(
+    bundles: readonly PackedBundle[],
+    metrics: Metrics = silentMetrics,
+  ): Promise<DeviceWorld> {
     const door: { origin?: OriginHandler } = {};
     const http = await listen((request) => {
       if (door.origin === undefined) throw new Error('the world is not open yet');
@@ -112,7 +120,7 @@ export class DeviceWorld {
     const tokens = new SimSessionTokens({ clock, random: new SimRandom('tokens') });
     const server = new FleetServer(
       {
-        ...{ store, broker, clock, random, keys, tokens, log, metrics: silentMetrics },
+        ...{ store, broker, clock, random, keys, tokens, log, metrics },
         zones: new PinnedZones(),
       },
       {
@@ -127,13 +135,18 @@ export class DeviceWorld {
     await store.transaction(async (tx) => {
       await tx.fleets.insert({ fleet: worldFleet, title: 'Plant', createdAtMs: clock.nowMs() });
       await tx.claims.insert({
-        ...{ fleet: worldFleet, claimHash: sha256Hex(utf8(claim)), idPattern: '*', usesLeft: 9 },
+        ...{
+          fleet: worldFleet,
+          claimHash: sha256Hex(utf8(worldClaim)),
+          idPattern: '*',
+          usesLeft: 9,
+        },
         ...{ expiresAtMs: clock.nowMs() + 3_600_000, preAuthorized: true, tags: {} },
         ...{ createdAtMs: clock.nowMs(), createdBy: 'operator' },
       });
     });
     door.origin = smokeOrigin(server, files);
-    return new DeviceWorld({ server, store, http, broker, root });
+    return new DeviceWorld({ server, store, http, broker, root, brokerPort: port });
   }
 
   /** Everything at once: the whole fleet in one wave, without waiting for a verdict. */
@@ -187,12 +200,4 @@ async function listen(handler: OriginHandler): Promise<Server> {
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   return http;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createTcpServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

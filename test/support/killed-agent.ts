@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,9 +61,14 @@ export class KilledAgent {
     });
     if (code !== 0) throw new Error(said.join(''));
     agent.#start();
-    await agent.rollOut(0);
-    await agent.converge(0);
-    return agent;
+    try {
+      await agent.rollOut(0);
+      await agent.converge(0);
+      return agent;
+    } catch (error) {
+      await agent.close();
+      throw error;
+    }
   }
 
   /** Orders release `number`; with `kills`, such as `before link graph.onnx`, in the order they are to fire. */
@@ -137,15 +142,25 @@ export class KilledAgent {
     return this.#read('steps');
   }
 
+  /** In whatever state it is: afterwards no process that it started is left, and no file. */
   async close(): Promise<void> {
     const supervisor = this.#supervisor;
     if (supervisor?.exitCode === null && supervisor.signalCode === null) {
       const gone = once(supervisor, 'exit');
       supervisor.kill('SIGTERM');
+      const late = setTimeout(() => supervisor.kill('SIGKILL'), patienceMs / 4);
       await gone;
+      clearTimeout(late);
+    }
+    // A supervisor that died by itself has left its child to nobody, who is known by the folder it was started with.
+    let left = await startedFor(this.#path('kills'));
+    for (const pid of left) killQuietly(pid);
+    while (left.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      left = await startedFor(this.#path('kills'));
     }
     await this.#world.close();
-    await rm(this.#folder, { recursive: true, maxRetries: 20, retryDelay: 100 });
+    await rm(this.#folder, { recursive: true });
   }
 
   #start(): void {
@@ -268,6 +283,27 @@ export class KilledAgent {
 
   async #write(name: string, lines: readonly string[]): Promise<void> {
     await writeFile(this.#path(`kills/${name}`), lines.map((line) => `${line}\n`).join(''));
+  }
+}
+
+/** Processes that carry this folder in their environment; a zombie has none any more. */
+async function startedFor(folder: string): Promise<readonly number[]> {
+  const mark = `SKEIN_KILL_FOLDER=${folder}\0`;
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const marked = await Promise.all(
+    pids.map(async (pid) => {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      return `${environment}\0`.includes(mark) ? pid : undefined;
+    }),
+  );
+  return marked.filter((pid) => pid !== undefined);
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already.
   }
 }
 

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { DeviceAgent } from '../../agent/runner/device-agent.ts';
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
@@ -27,6 +26,7 @@ import {
   targetsBody,
 } from '../../shared/trust/tuf/repository.ts';
 import { CountingMetrics } from '../../sim/world/counting-metrics.ts';
+import { freePorts } from './free-ports.ts';
 import { silentLog } from './silent-ports.ts';
 import { ed25519Signer } from './tuf-signers.ts';
 
@@ -66,9 +66,10 @@ export class RoundFleet {
     const data = join(folder, 'server');
     await createOnlineKeys({ folder: join(data, 'keys') });
     const online = await FileKeyStore.open({ folder: join(data, 'keys') });
+    const [http, broker] = await freePorts(2);
     const settings = [
       ...[`data=${data}`, 'logLevel=silent', `fleets=${roundFleet}`],
-      ...[`http.port=${await freePort()}`, `broker.port=${await freePort()}`],
+      ...[`http.port=${http}`, `broker.port=${broker}`],
     ];
     const config = parseServerConfig({ file: undefined, environment: {}, settings });
     if (!config.ok) throw new Error(config.error.message);
@@ -78,6 +79,11 @@ export class RoundFleet {
     const token = (await readFile(server.firstTokenFile ?? '', 'utf8')).trim();
     const brokerUrl = config.value.broker.url;
     return new RoundFleet({ server, folder, token, brokerUrl, online, root });
+  }
+
+  /** How the command line reaches this server. */
+  get doors(): { readonly origin: string; readonly brokerUrl: string; readonly token: string } {
+    return { origin: this.#server.origin, brokerUrl: this.#brokerUrl, token: this.#token };
   }
 
   /** As an operator: blobs up, then one offline-signed targets file that lets rounds replace `federable`. */
@@ -253,14 +259,4 @@ function firstRoot(online: KeyStore): Uint8Array {
     body,
     rootKeys.map(({ sign }) => sign),
   );
-}
-
-/** A port that was free a moment ago: devices are told the address before the server listens. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }

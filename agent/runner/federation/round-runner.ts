@@ -53,6 +53,8 @@ export interface RoundRunnerOptions {
   ) => Promise<(InstalledBundle & { readonly digest: RoundOrder['bundle']['digest'] }) | undefined>;
   /** Publishes `up/round`; rejects while there is no session, and the server orders again. */
   readonly send: (envelope: Uint8Array) => Promise<void>;
+  /** An order has no effect. Who sent it may be anybody, so it is for the caller to bound how often it is said. */
+  readonly refused: (code: string, message: string) => void;
   readonly roundsPerDay: number;
 }
 
@@ -103,7 +105,7 @@ export class RoundRunner {
       const outcome = await this.#take(envelope, signal);
       if (!outcome.ok) {
         const { code, message } = outcome.error;
-        this.#options.log.warn({ event: 'round-refused', code, message }, 'no part in this round');
+        this.#options.refused(code, message);
       }
       return outcome;
     } catch (error) {

@@ -43,8 +43,11 @@ function clauseOf(state: RoundState, eligible: readonly DeviceId[], context: Rou
       return `${state.candidate.path} runs, made of ${counted} updates`;
     case 'candidate-rejected':
       return `${counted} updates made a candidate that ended with ${state.reason}`;
-    case 'abandoned':
-      return `given up while ${state.from}, ${state.reason}, with ${counted} of at least ${updatesMin(ruleOf(state.plan))} updates`;
+    case 'abandoned': {
+      const updates = `with ${counted} of at least ${updatesMin(ruleOf(state.plan))} updates`;
+      const gone = state.candidate === undefined ? '' : `; ${state.candidate.path} is taken back`;
+      return `given up while ${state.from}, ${state.reason}, ${updates}${gone}`;
+    }
   }
 }
 

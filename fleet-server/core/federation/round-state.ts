@@ -67,6 +67,8 @@ export type RoundState = { readonly plan: RoundPlan; readonly sinceMs: number } 
       readonly phase: 'abandoned';
       readonly from: RoundPhase;
       readonly reason: string;
+      /** Published before the round was given up; its rollout goes with the round. Rounds of old have none. */
+      readonly candidate?: Candidate;
     } & Reporting)
 );
 
@@ -113,6 +115,7 @@ export type RoundEffect =
   | { readonly kind: 'sign-orders'; readonly devices: readonly DeviceId[] }
   | { readonly kind: 'build-candidate' }
   | { readonly kind: 'start-rollout'; readonly candidate: Candidate }
+  | { readonly kind: 'abort-rollout'; readonly candidate: Candidate }
   | { readonly kind: 'forget-updates' };
 
 /** Cohort and counts, which early phases do not have yet. */

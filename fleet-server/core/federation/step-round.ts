@@ -168,7 +168,11 @@ function judge(
 
 function abandon(state: RoundState, reason: string, { nowMs }: RoundContext): RoundState {
   const { plan, phase: from } = state;
-  return { plan, sinceMs: nowMs, phase: 'abandoned', from, reason, ...reportingOf(state) };
+  const candidate = state.phase === 'aggregated' ? state.candidate : null;
+  return {
+    ...{ plan, sinceMs: nowMs, phase: 'abandoned', from, reason, ...reportingOf(state) },
+    ...(candidate === null ? {} : { candidate }),
+  };
 }
 
 const isLate = (state: RoundState, { nowMs }: RoundContext): boolean => nowMs >= deadlineOf(state);
@@ -208,9 +212,13 @@ export function effectsOf(state: RoundState): readonly RoundEffect[] {
       if (candidate === null) return [{ kind: 'build-candidate' }];
       return candidate.rollout === null ? [{ kind: 'start-rollout', candidate }] : [];
     }
+    case 'abandoned': {
+      const { candidate } = state;
+      const forget = { kind: 'forget-updates' } as const;
+      return candidate === undefined ? [forget] : [{ kind: 'abort-rollout', candidate }, forget];
+    }
     case 'completed':
     case 'candidate-rejected':
-    case 'abandoned':
       return [{ kind: 'forget-updates' }];
   }
 }

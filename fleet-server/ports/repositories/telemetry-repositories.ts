@@ -22,7 +22,10 @@ export interface WindowRepository extends WindowReader {
   /** All in one statement. The ids rise above `latestId`; who is new was decided by the marks. */
   insertMany(fleet: FleetId, windows: readonly StoredWindow[]): Promise<void>;
   putMarks(fleet: FleetId, marks: readonly WindowMark[]): Promise<void>;
-  /** Removes windows received before an instant, oldest first; the marks stay. Returns how many. */
+  /**
+   * Removes windows received before an instant, oldest first. The marks stay, and so does the newest window of the
+   * store, from which the ids go on. Returns how many went.
+   */
   removeOlder(fleet: FleetId, beforeMs: number, limit: number): Promise<number>;
   /** Marks of an outbox are of no use once a newer outbox of the device has taken over. */
   removeMark(fleet: FleetId, device: DeviceId, outbox: OutboxId): Promise<boolean>;

@@ -41,6 +41,7 @@ export function createCandidateRoads(options: CandidateRoadsOptions): CandidateR
       );
     },
     startRollout: (candidate) => startRollout(options, candidate),
+    abortRollout: (candidate) => abortRollout(options, candidate),
     rolloutEnd: async (fleet, rollout) => {
       const row = await store.read((view) => view.rollouts.get(fleet, rollout));
       const state = row === null ? undefined : stateOf(row);
@@ -78,6 +79,21 @@ async function startRollout(
   if (!submitted.ok) return err({ code: submitted.error.code });
   wake();
   return ok(rollout);
+}
+
+/** Found by its digest, because a round that was given up may never have heard of the rollout it had asked for. */
+async function abortRollout(
+  { store, rollouts, wake }: CandidateRoadsOptions,
+  { fleet, app, digest, why }: Parameters<CandidateRoads['abortRollout']>[0],
+): Promise<void> {
+  const known = await findRollout(store, fleet, { app, digest });
+  if (known === undefined) return;
+  const by = { kind: 'skein' } as const;
+  const event = { type: 'aborted', by, why, code: 'round-abandoned' } as const;
+  // What is complete stays: going back from it is a rollout of the older bundle.
+  const { rollout } = known;
+  const aborted = await rollouts.order({ fleet, rollout }, { event, version: undefined });
+  if (aborted.ok) wake();
 }
 
 /** The newest rollout of exactly these bytes; a candidate's digest is its own. */

@@ -51,6 +51,13 @@ export interface CandidateRoads {
     readonly author: string;
     readonly policy?: RolloutPolicy;
   }): Promise<Result<RolloutId, { readonly code: string }>>;
+  /** Takes the candidate back from every device that has it, if it was rolled out at all. Again, it changes nothing. */
+  abortRollout(candidate: {
+    readonly fleet: FleetId;
+    readonly app: RoundRequest['app'];
+    readonly digest: Digest;
+    readonly why: string;
+  }): Promise<void>;
   /** Undefined while it runs. */
   rolloutEnd(
     fleet: FleetId,
@@ -167,6 +174,12 @@ export class CandidateShop {
     return started.ok
       ? { type: 'rollout-started', rollout: started.value }
       : { type: 'candidate-refused', reason: started.error.code, evidence: candidate.evidence };
+  }
+
+  async abortRollout({ plan }: RoundState, { digest }: Candidate): Promise<void> {
+    const { fleet, round, request } = plan;
+    const why = `${round} was abandoned`;
+    await this.#options.roads.abortRollout({ fleet, app: request.app, digest, why });
   }
 
   async lookAtRollout(state: RoundState, rollout: RolloutId): Promise<RoundEvent | undefined> {

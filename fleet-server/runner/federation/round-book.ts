@@ -23,8 +23,13 @@ export async function readRound(
 
 /** Newest first. */
 export async function openRounds(store: Store, fleet: FleetId): Promise<readonly RoundState[]> {
+  return (await newestRounds(store, fleet)).filter(({ phase }) => openPhases.has(phase));
+}
+
+/** The open ones, and those that ended last. */
+export async function newestRounds(store: Store, fleet: FleetId): Promise<readonly RoundState[]> {
   const rows = await store.read((view) => view.rounds.list(fleet, { limit: limits.storePageMax }));
-  return rows.filter(({ status }) => openPhases.has(status)).map(roundStateOf);
+  return rows.map(roundStateOf);
 }
 
 export async function insertRound(tx: StoreTx, state: RoundState, nowMs: number): Promise<void> {

@@ -21,7 +21,7 @@ import { createRound, effectsOf } from '../../core/federation/step-round.ts';
 import type { Store } from '../../ports/store.ts';
 import type { CandidateShop } from './candidate-shop.ts';
 import { eligibleDevices } from './eligible-devices.ts';
-import { applyToRound, insertRound, openRounds, readRound } from './round-book.ts';
+import { applyToRound, insertRound, newestRounds, openRounds, readRound } from './round-book.ts';
 import type { RoundOrders } from './round-orders.ts';
 import type { UpdateIntake } from './update-intake.ts';
 
@@ -48,8 +48,8 @@ interface DeskFailure {
 export class RoundDesk {
   readonly #options: RoundDeskOptions;
   readonly #bell = new Doorbell();
-  /** Ended rounds whose clean-up is done in this process. */
-  readonly #forgotten = new Set<RoundId>();
+  /** Ended rounds of which nothing is owed any more, as far as this process knows. */
+  readonly #settled = new Set<RoundId>();
   /** Fleets whose last look found no open round: a device that comes there costs no query. */
   readonly #quiet = new Set<FleetId>();
 
@@ -137,11 +137,13 @@ export class RoundDesk {
     const { store, log } = this.#options;
     let moved = false;
     this.#quiet.delete(fleet);
-    const open = await openRounds(store, fleet);
-    if (open.length === 0) this.#quiet.add(fleet);
-    for (const { plan } of open) {
+    const newest = await newestRounds(store, fleet);
+    if (!newest.some(({ phase }) => openPhases.has(phase))) this.#quiet.add(fleet);
+    for (const state of newest) {
+      const { plan } = state;
       try {
-        moved = (await this.#look(fleet, plan.round)) || moved;
+        if (openPhases.has(state.phase)) moved = (await this.#look(fleet, plan.round)) || moved;
+        else await this.#settle(state);
       } catch (error) {
         const fields = {
           event: 'round-turn-failed',
@@ -185,12 +187,12 @@ export class RoundDesk {
       if (event === undefined) continue;
       const next = await this.#apply({ fleet, round }, event);
       moved ||= next?.before !== next?.after;
-      if (next !== undefined && !openPhases.has(next.after.phase)) await this.#clean(next.after);
+      if (next !== undefined && !openPhases.has(next.after.phase)) await this.#settle(next.after);
     }
     const ended = await this.#rolloutEnd(first.after);
     if (ended === undefined) return moved;
     const last = await this.#apply({ fleet, round }, ended);
-    if (last !== undefined && !openPhases.has(last.after.phase)) await this.#clean(last.after);
+    if (last !== undefined && !openPhases.has(last.after.phase)) await this.#settle(last.after);
     return true;
   }
 
@@ -205,8 +207,11 @@ export class RoundDesk {
         return shop.build(state, await updates.mean(state));
       case 'start-rollout':
         return shop.startRollout(state, effect.candidate);
+      case 'abort-rollout':
+        await shop.abortRollout(state, effect.candidate);
+        return undefined;
       case 'forget-updates':
-        await this.#clean(state);
+        await updates.forget(state);
         return undefined;
     }
   }
@@ -217,11 +222,15 @@ export class RoundDesk {
     return rollout === null ? undefined : this.#options.shop.lookAtRollout(state, rollout);
   }
 
-  async #clean(state: RoundState): Promise<void> {
+  /**
+   * What an ended round still owes: its updates are forgotten, and a candidate that was given up is taken back. Here
+   * and not where the round was ended, because a person may end it while this loop starts the candidate's rollout.
+   */
+  async #settle(state: RoundState): Promise<void> {
     const { round } = state.plan;
-    if (this.#forgotten.has(round)) return;
-    await this.#options.updates.forget(state);
-    this.#forgotten.add(round);
+    if (this.#settled.has(round)) return;
+    for (const effect of effectsOf(state)) await this.#perform(state, effect);
+    this.#settled.add(round);
   }
 
   async #eligible(state: RoundState): Promise<readonly DeviceId[]> {

@@ -1,17 +1,24 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type MetricEntry, type MetricName, metricNames } from '../../contracts/metric-names.ts';
+import {
+  type MetricEntry,
+  type MetricName,
+  type MetricOwner,
+  metricNames,
+} from '../../contracts/metric-names.ts';
 import { type MetricLabels, MetricSeries } from '../../contracts/metric-series.ts';
 import { invariant } from '../../core/invariant.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 
-/** Metrics over prom-client, every name of the list registered from the start, so that a zero is seen as zero. */
+/** Metrics over prom-client, every name of one daemon registered from the start, so that a zero is seen as zero. */
 export class PromMetrics implements Metrics {
   readonly #registry = new Registry();
   readonly #series = new MetricSeries();
   readonly #metrics = new Map<MetricName, Counter | Gauge | Histogram>();
 
-  constructor() {
+  /** `owner`: whose names; all of them when absent. */
+  constructor(owner?: MetricOwner) {
     for (const [name, entry] of Object.entries(metricNames) as [MetricName, MetricEntry][]) {
+      if (owner !== undefined && (entry.of ?? owner) !== owner) continue;
       this.#metrics.set(name, this.#register(name, entry));
     }
   }

@@ -113,6 +113,8 @@ function clientOptions({ clientId, login }: LocalBrokerOptions): IClientOptions 
   return {
     protocolId: 'MQTT',
     protocolVersion: 4,
+    // Else the library keeps a buffer for each of the 65536 packet numbers: 6 MB on every device.
+    writeCache: false,
     clean: true,
     clientId,
     ...login,

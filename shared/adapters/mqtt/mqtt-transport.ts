@@ -183,6 +183,8 @@ function clientOptions(options: TransportConnect): IClientOptions {
   return {
     protocolId: 'MQTT',
     protocolVersion: 4,
+    // Else the library keeps a buffer for each of the 65536 packet numbers: 6 MB on every device.
+    writeCache: false,
     clean: true,
     clientId,
     username: clientId,

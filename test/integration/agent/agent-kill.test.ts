@@ -65,8 +65,11 @@ async function record(agent: KilledAgent) {
 }
 
 describe.concurrent('given the built agent under its supervisor, a real model, real files and a real server', () => {
-  test('when kill -9 hits before or after any journal write, link, rename or report, a model that worked answers and the update arrives', async () => {
+  test('when kill -9 hits before or after any journal write, link, rename or report, a model that worked answers and the update arrives', async ({
+    onTestFinished,
+  }) => {
     const agent = await KilledAgent.open(2 + 8 * rounds);
+    onTestFinished(() => agent.close());
     const { ofEachLife, ofUpdate } = await record(agent);
     expect(ofEachLife).toEqual(
       expect.arrayContaining(['send report', 'rename memory.json', 'write outbox record']),
@@ -94,11 +97,13 @@ describe.concurrent('given the built agent under its supervisor, a real model, r
         await update(agent, { release, kills }, () => agent.dieAsPlanned());
       }
     }
-    await agent.close();
   }, 1_200_000);
 
-  test(`when kill -9 hits at random instants, a model that worked answers and the update arrives`, async () => {
+  test(`when kill -9 hits at random instants, a model that worked answers and the update arrives`, async ({
+    onTestFinished,
+  }) => {
     const agent = await KilledAgent.open(1 + randomKills / 2);
+    onTestFinished(() => agent.close());
     const prng = createPrng(seed);
     for (let release = 1; release <= randomKills / 2; release += 1) {
       await agent.rollOut(release);
@@ -107,6 +112,5 @@ describe.concurrent('given the built agent under its supervisor, a real model, r
         await agent.dieNow();
       });
     }
-    await agent.close();
   }, 1_200_000);
 });

@@ -42,8 +42,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await stopAll();
   await world.close();
-  // An acknowledgement that arrived with the end may still be written.
-  await rm(folder, { recursive: true, maxRetries: 5, retryDelay: 100 });
+  await rm(folder, { recursive: true });
 });
 
 const stopAll = async (): Promise<void> => {
@@ -77,6 +76,8 @@ async function enrol(root: Digest = digestOf(world.firstRoot)): Promise<string> 
 
 interface StartOptions {
   readonly disk?: DeviceDisk;
+  /** Asked before each request. */
+  readonly beforeFetch?: (path: string) => Promise<void>;
   readonly isIsolated?: boolean;
   readonly started?: (trial: ProcessIdentity) => void;
   /** Nothing of the server is reachable. */
@@ -88,11 +89,17 @@ async function start(options: StartOptions = {}): Promise<DeviceAgent> {
   const enrolment = await readEnrolment(disk);
   if (enrolment === undefined) throw new Error('the device is enrolled first');
   const origin = options.isCut === true ? 'http://127.0.0.1:9' : enrolment.server.origin;
+  const http = new HttpFetcher({ origin });
   const runtime = createOnnxRuntime({ observer: { started, ended: () => undefined } });
   const agent = await DeviceAgent.open(
     {
       ...{ clock, random, disk, log: silentLog, metrics: new CountingMetrics() },
-      fetcher: new HttpFetcher({ origin }),
+      fetcher: {
+        fetch: async (request) => {
+          await options.beforeFetch?.(request.path);
+          return http.fetch(request);
+        },
+      },
       transport: createGrantedTransport({
         ...{ brokerUrl: undefined, ca: undefined, insecurePlaintext: false, host: '127.0.0.1' },
       }),
@@ -136,6 +143,38 @@ async function inferUntil(agent: DeviceAgent, isTrue: () => boolean): Promise<vo
 
 const held = (agent: DeviceAgent): Digest | undefined =>
   agent.state.apps.get(doubler)?.held[0]?.digest;
+/** A promise, and what resolves it. */
+function signalled(): readonly [Promise<void>, () => void] {
+  let resolve = (): void => undefined;
+  const signal = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return [signal, () => resolve()];
+}
+
+/** Counts what is asked of the disk beyond reading. */
+function watchWrites(disk: DeviceDisk) {
+  const writes = { begun: 0, underWay: 0 };
+  const names = ['append', 'replace', 'sync', 'truncate', 'rename', 'link', 'copy', 'remove'];
+  const watched = new Proxy<DeviceDisk>(disk, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown;
+      if (typeof value !== 'function') return value;
+      if (!names.includes(String(name))) return value.bind(target) as unknown;
+      return async (...asked: readonly unknown[]): Promise<unknown> => {
+        writes.begun += 1;
+        writes.underWay += 1;
+        try {
+          return (await Reflect.apply(value, target, asked)) as unknown;
+        } finally {
+          writes.underWay -= 1;
+        }
+      };
+    },
+  });
+  return { disk: watched, writes };
+}
+
 const outcomes = [() => true, () => false] as const;
 const isServing = (agent: DeviceAgent, digest: Digest): boolean => {
   const active = agent.activeModel(doubler);
@@ -201,6 +240,36 @@ describe('a device with a real disk, runtime, broker and server', () => {
     isFull = false;
     await inferUntil(agent, () => held(agent) === v2.digest);
     expect(refused(agent)).toEqual([]);
+  });
+
+  it('when it is stopped in the middle of a download, of windows and of acknowledgements, writes nothing once it has ended', async () => {
+    await enrol();
+    const { disk, writes } = watchWrites(nodeDisk());
+    const [asked, ask] = signalled();
+    const [released, release] = signalled();
+    let isHeld = false;
+    const beforeFetch = async (path: string): Promise<void> => {
+      if (!isHeld || !path.startsWith('/v2/')) return;
+      ask();
+      await released;
+    };
+    const agent = await start({ disk, beforeFetch });
+    await world.rollOut(v1);
+    await inferUntil(agent, () => isServing(agent, v1.digest));
+    isHeld = true;
+    await world.rollOut(v2);
+    await asked;
+    await Promise.all(Array.from({ length: 20 }, () => double(agent, [1])));
+    await stopAll();
+    expect(writes.underWay).toBe(0);
+    const { begun } = writes;
+    release();
+    // Long enough for the rest of the download, which comes from the same machine.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(writes.begun).toBe(begun);
+    expect(begun).toBeGreaterThan(0);
+    const again = await start();
+    await inferUntil(again, () => isServing(again, v2.digest));
   });
 
   it('when a bundle hangs in its self-test, refuses it and keeps answering', async () => {

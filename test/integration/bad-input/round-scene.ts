@@ -79,6 +79,7 @@ export class RoundScene implements Scene {
       }),
       nextRelease: async () => ({ version: '2.0.0', releaseCounter: 2 }),
       startRollout: async () => ok(rolloutId('a')),
+      abortRollout: async () => undefined,
       rolloutEnd: async () => undefined,
     };
     const publisher = { publishCandidate: async () => ok(undefined) };

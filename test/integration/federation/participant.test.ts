@@ -26,6 +26,7 @@ function open(disk: MemoryDisk, mayTrain = true) {
     fetcher: { fetch: unreached },
     runtime: { open: unreached, probe: unreached },
     blobs: unreached as never,
+    refused: () => undefined,
     ...{ bearer: unreached, identity: () => undefined, trustedNowMs: () => undefined },
     ...{ directorKeys: async () => undefined, running: async () => undefined, send: unreached },
   });

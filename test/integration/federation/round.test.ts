@@ -104,6 +104,7 @@ async function openServer() {
     parentOf: async () => ({ path: parentPath, custom: custom(parent) }),
     nextRelease: async () => ({ version: '2.0.0', releaseCounter: 2 }),
     startRollout: async () => ok(rolloutId('a')),
+    abortRollout: async () => undefined,
     rolloutEnd: async () => ({ completed: true, reason: 'completed' }),
   };
   const builder = new ProcessCandidateBuilder({ blobs, folder });
@@ -179,6 +180,7 @@ async function addDevice(server: Server, name: string) {
     send: async (envelope) => {
       reports.push(envelope);
     },
+    refused: () => undefined,
     roundsPerDay: 4,
   });
   return { name, address, key, runner, examples, reports, blobs };

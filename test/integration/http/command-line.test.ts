@@ -196,6 +196,45 @@ test('given a plan file and flags, a rollout is drafted, started, explained, pau
   expect((await skein('rollout create --bundle filetype@9.9.9')).exitCode).toBe(3);
 });
 
+test('given a draft, editing writes its whole plan anew; what is left out is the default again', async () => {
+  const create = 'rollout create --bundle filetype@1.0.0 --override-stop --comment first';
+  const made = await skein(`${create} --soak 5s --waves 10%,100% -o json`);
+  const { rollout } = made.json();
+  const plan = join(folder, 'edit.yaml');
+  await writeFile(plan, 'soakMs: 7000\ncomment: from the file\n');
+  const line = `rollout edit ${rollout} --bundle filetype@1.0.0 --override-stop`;
+  const edited = await skein(`${line} --file ${plan} --soak 9s -o json`);
+  expect(edited.exitCode).toBe(0);
+  expect(edited.json()).toMatchObject({
+    ...{ rollout, status: 'draft' },
+    spec: { soakMs: 9_000, comment: 'from the file', waves: [{ percent: 100 }] },
+  });
+  expect(edited.err).toContain(`next: skein rollout submit ${rollout}`);
+  expect((await skein(`rollout edit ${rollout} --bundle filetype@9.9.9`)).exitCode).toBe(3);
+  const missing = await skein(`rollout edit rol-${'0'.repeat(16)} --bundle filetype@1.0.0 -o json`);
+  expect([missing.exitCode, missing.json().code]).toEqual([3, 'not-found']);
+  expect((await skein('rollout edit')).exitCode).toBe(2);
+  expect((await skein(`${line} --waves all`)).exitCode).toBe(2);
+  expect((await skein(`${line} --file ${join(folder, 'none.yaml')}`)).exitCode).toBe(2);
+  expect((await skein(`${line} --target nonsense`)).exitCode).toBe(2);
+});
+
+test('given a draft of somebody else, a viewer, or a rollout that runs, editing is refused', async () => {
+  const create = 'rollout create --bundle filetype@1.0.0 --override-stop';
+  const { rollout } = (await skein(`${create} -o json`)).json();
+  const line = `rollout edit ${rollout} --bundle filetype@1.0.0 --override-stop -o json`;
+  const viewer = await keep('looker', await world.token('viewer', [plant], 'looker'));
+  const low = await skein(line, { tokenFile: viewer });
+  expect([low.exitCode, low.json().code]).toEqual([4, 'role-insufficient']);
+  const other = await keep('grace', await world.token('operator', [plant], 'grace'));
+  const foreign = await skein(line, { tokenFile: other });
+  expect([foreign.exitCode, foreign.json().code]).toEqual([4, 'rollout-of-another']);
+  expect((await skein(`rollout submit ${rollout}`)).exitCode).toBe(0);
+  const late = await skein(line);
+  expect([late.exitCode, late.json().code]).toEqual([5, 'rollout-wrong-state']);
+  await skein(`rollout abort ${rollout}`);
+});
+
 test('given a chain that was rewritten behind the witness, verifying says where and exits 9', async () => {
   const witness = join(folder, 'witness.json');
   const first = await skein(`audit verify --witness ${witness} -o json`);

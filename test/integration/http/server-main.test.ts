@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -10,6 +9,7 @@ import { FileKeyStore } from '../../../fleet-server/adapters/keys/file-key-store
 import { parseServerConfig, type ServerConfig } from '../../../fleet-server/config.ts';
 import { startServer } from '../../../fleet-server/main.ts';
 import { ed25519Key, rootBody, signBody } from '../../../shared/trust/tuf/repository.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { ed25519Signer } from '../../support/tuf-signers.ts';
 
 let folder: string;
@@ -25,20 +25,12 @@ const say = (text: string) => {
 };
 const run = (args: readonly string[]) => runSkein(args, { out: say, err: say });
 
-/** A port that was free a moment ago. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-
 async function configOf(): Promise<ServerConfig> {
+  const [http, broker] = await freePorts(2);
   const settings = [
     `data=${folder}`,
-    `http.port=${await freePort()}`,
-    `broker.port=${await freePort()}`,
+    `http.port=${http}`,
+    `broker.port=${broker}`,
     'logLevel=silent',
     'fleets=plant',
   ];
@@ -161,6 +153,15 @@ test('given --print-config and a broken file, the one is printed and the other r
   expect(said).toContain('/http/prot');
   expect(await run(['server', '--set', 'http.host=0.0.0.0'])).toBe(1);
   expect(said).toContain('plaintext-refused');
+});
+
+test('given a port that is taken, the start fails with its name, and nothing of it stays behind', async () => {
+  const config = await configOf();
+  await run(['server', 'init', '--data', folder]);
+  const taken = { ...config, http: { ...config.http, port: config.broker.port } };
+  await expect(startServer(taken)).rejects.toMatchObject({ code: 'listen-failed' });
+  // The files and the broker's port are free again.
+  await (await startServer(config)).stop();
 });
 
 test('given SIGTERM, the program ends with 0 and everything is on disk', async () => {

@@ -34,6 +34,8 @@ export function sqlWindows(queries: Queries): WindowRepository {
         .selectFrom('windows')
         .select(windowFields)
         .where('fleet', '=', fleet)
+        // A window that has gone leaves its id in the mark.
+        .where('device', '=', device)
         .where('id', 'in', (eb) =>
           eb
             .selectFrom('windowMarks')
@@ -64,6 +66,11 @@ export function sqlWindows(queries: Queries): WindowRepository {
             .select('id')
             .where('fleet', '=', fleet)
             .where('receivedAtMs', '<', beforeMs)
+            // The ids go on from the newest: without it a mark's id would come to name another device's window.
+            .where('id', '<', (newest) =>
+              newest.selectFrom('windows').select((all) => all.fn.max('id').as('id')),
+            )
+            .orderBy('receivedAtMs')
             .orderBy('id')
             .limit(limit),
         )
