@@ -513,6 +513,8 @@ export const limits = {
   inputsUnderWayMax: 4,
   /** Files of one replay list: a year's worth of names is no list. */
   replayFilesMax: 100_000,
+  /** Recorded files that stay in memory between two turns, in bytes all together. */
+  replayKeptBytesMax: 2 * 1024 * 1024,
   replayPerSecondMax: 10_000,
   /** Sources of one agent; each has a queue. */
   inputSourcesMax: 16,
