@@ -47,6 +47,11 @@ export interface CatalogueFailure {
   readonly message: string;
 }
 
+interface Fixed {
+  director?: DirectorKeys | undefined;
+  revoked?: Revoked['revoked'] | undefined;
+}
+
 const folder = 'trust';
 const decodeRevoked = createDecoder(RevokedSchema, limits.fixedTargetBytesMax);
 const decodeDirector = createDecoder(DirectorKeysSchema, limits.fixedTargetBytesMax);
@@ -61,7 +66,7 @@ export class TrustedCatalogue {
   readonly #client: TufClient;
   #repository: TrustedRepository | undefined;
   /** What the fixed targets said when they were last verified; this process alone writes them, at a refresh. */
-  #fixed: { director?: DirectorKeys; revoked?: Revoked['revoked'] } = {};
+  #fixed: Fixed = {};
 
   constructor(options: CatalogueOptions) {
     this.#options = options;
@@ -78,19 +83,18 @@ export class TrustedCatalogue {
     readonly kind: 'trusted' | 'at-least';
     readonly nowMs: number;
   }): Promise<Result<void, CatalogueFailure>> {
-    try {
-      const repository = await this.#client.refresh(time);
-      if (!repository.ok) return repository;
-      this.#repository = repository.value;
-      for (const name of ['director.json', 'revoked.json']) {
-        const kept = await this.#keepFixed(repository.value.targets, name);
-        if (!kept.ok) return kept;
-      }
-      return ok(undefined);
-    } finally {
-      // Also of a refresh that failed half-way: what is on disk may be newer than what was read.
-      this.#fixed = {};
-    }
+    // Also of a refresh that fails half-way: what is on disk may then be newer than what was read.
+    this.#fixed = {};
+    const repository = await this.#client.refresh(time);
+    if (!repository.ok) return repository;
+    this.#repository = repository.value;
+    const { targets } = repository.value;
+    const director = await this.#keepFixed(targets, 'director.json');
+    if (!director.ok) return director;
+    const revoked = await this.#keepFixed(targets, 'revoked.json');
+    if (!revoked.ok) return revoked;
+    this.#fixed = { ...readDirector(director.value), ...readRevoked(revoked.value) };
+    return ok(undefined);
   }
 
   /** Expiry of the newest metadata verified in this boot: how far the trusted-time floor may go. */
@@ -117,41 +121,30 @@ export class TrustedCatalogue {
   /** Director keys as last verified, from disk: no network and no time needed. */
   async directorKeys(): Promise<DirectorKeys | undefined> {
     const memo = this.#fixed;
-    if (memo.director !== undefined) return memo.director;
-    const bytes = await this.#readFixed('director.json');
-    const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
-    if (decoded?.ok !== true) return undefined;
-    const keys = decoded.value.keys.flatMap(
-      (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
-    );
-    const { version } = decoded.value;
     // Into the memory it began with: a refresh that ended meanwhile has begun another.
-    memo.director = { version, keys: { role: 'director', keys, threshold: 1 } };
+    memo.director ??= readDirector(await this.#readFixed('director.json')).director;
     return memo.director;
   }
 
   /** What must not run, as last verified, from disk. */
   async revocations(): Promise<Revoked['revoked']> {
     const memo = this.#fixed;
-    if (memo.revoked !== undefined) return memo.revoked;
-    const bytes = await this.#readFixed('revoked.json');
-    const decoded = bytes === undefined ? undefined : decodeRevoked(bytes);
-    if (decoded?.ok !== true) return [];
-    memo.revoked = decoded.value.revoked;
-    return memo.revoked;
+    memo.revoked ??= readRevoked(await this.#readFixed('revoked.json')).revoked;
+    return memo.revoked ?? [];
   }
 
-  async #keepFixed(targets: Targets, name: string): Promise<Result<void, CatalogueFailure>> {
+  /** The bytes that targets vouches for, now on disk. */
+  async #keepFixed(targets: Targets, name: string): Promise<Result<Uint8Array, CatalogueFailure>> {
     const target = targets.targets.get(name);
     if (target === undefined) return fail('tuf-target-not-found', `${name} is not signed`);
     const known = await this.#options.disk.read(fixedPath(name), {
       bytesMax: limits.fixedTargetBytesMax,
     });
-    if (known !== undefined && isTarget(target, known)) return ok(undefined);
+    if (known !== undefined && isTarget(target, known)) return ok(known);
     const bytes = await this.#fetchFixed(target, name);
     if (bytes === undefined) return fail('tuf-target-mismatch', `${name} is not what was signed`);
     await this.#options.disk.replace(fixedPath(name), bytes);
-    return ok(undefined);
+    return ok(bytes);
   }
 
   async #fetchFixed(target: TargetFile, name: string): Promise<Uint8Array | undefined> {
@@ -181,6 +174,21 @@ export class TrustedCatalogue {
       ? bytes
       : undefined;
   }
+}
+
+function readDirector(bytes: Uint8Array | undefined): Pick<Fixed, 'director'> {
+  const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
+  if (decoded?.ok !== true) return {};
+  const keys = decoded.value.keys.flatMap(
+    (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
+  );
+  const { version } = decoded.value;
+  return { director: { version, keys: { role: 'director', keys, threshold: 1 } } };
+}
+
+function readRevoked(bytes: Uint8Array | undefined): Pick<Fixed, 'revoked'> {
+  const decoded = bytes === undefined ? undefined : decodeRevoked(bytes);
+  return decoded?.ok === true ? { revoked: decoded.value.revoked } : {};
 }
 
 const fixedPath = (name: string): string => `${folder}/targets/${name}`;

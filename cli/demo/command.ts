@@ -64,9 +64,11 @@ function openView(devices: number, isCi: boolean): LiveView {
 const commandsText = `
 The same by hand:
   skein keys create --role targets --holder 1
-  skein bundle build filetype --version 2.0.0 --out filetype-2.0.0
-  skein bundle sign filetype-2.0.0 && skein bundle publish filetype-2.0.0
-  skein rollout create --app filetype --bundle filetype@2.0.0 --waves 1%,10%,50%,100% --soak 3s
+  skein bundle build filetype.yaml --out filetype-2.0.0
+  skein bundle sign filetype-2.0.0 --repository http://127.0.0.1:8080 \\
+    --key .skein/keys/targets-1.key.json --yes
+  skein bundle publish filetype-2.0.0 --server http://127.0.0.1:8080 --token-file TOKEN
+  skein rollout create --bundle filetype@2.0.0 --waves 1%,10%,50%,100% --soak 3s --submit
   skein rollout wait ROLLOUT
   skein rollout explain ROLLOUT
   skein device explain edge-001

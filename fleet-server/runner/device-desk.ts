@@ -22,6 +22,7 @@ import type { Store, StoreTx } from '../ports/store.ts';
 import { appendAudit } from './append-audit.ts';
 import type { Director } from './director.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { loadDesiredDevice } from './rollout/desired-device.ts';
 import type { RolloutDesk } from './rollout/rollout-desk.ts';
 
 export interface DeviceDeskOptions {
@@ -80,7 +81,7 @@ export class DeviceDesk {
     return this.#options.store.read(async (view) => {
       const known = await view.devices.get(fleet, device);
       if (known === null) return notFound(device);
-      return ok({ device: known, apps: await view.deviceApps.listOf(fleet, device) });
+      return ok({ device: known, apps: await view.deviceApps.listOf(fleet, [device]) });
     });
   }
 
@@ -160,7 +161,9 @@ export class DeviceDesk {
       const after = { ...device, ...patch.value };
       if (deviceTag(after) === seen) return ok(device);
       await tx.devices.update(fleet, id, patch.value);
-      if (after.state === 'accepted') await rollouts.reconsider(tx, fleet, id);
+      if (after.state === 'accepted') {
+        await rollouts.reconsider(tx, await loadDesiredDevice(tx, after));
+      }
       return ok(after);
     });
     if (!done.ok || done.value.state !== 'accepted') return done;

@@ -29,6 +29,23 @@ export interface DirectorOptions {
   readonly revoked: () => readonly Digest[];
 }
 
+/** A device as it stands, and what it has been sent. */
+interface Owed {
+  readonly device: Device;
+  readonly epoch: NonNullable<Device['epoch']>;
+  readonly stored: DesiredEnvelope | null;
+  readonly apps: readonly DeviceApp[];
+  readonly audit: ReturnType<typeof auditHeadOf>;
+  /** What it was sent is not what it should be told. */
+  readonly isStale: boolean;
+}
+
+/** Signed, not yet written down: worth nothing if the device was ordered something else meanwhile. */
+interface Draft {
+  readonly device: Device;
+  readonly desired: DesiredEnvelope;
+}
+
 /**
  * Signs what is ordered and hands it to the broker. What should be signed is derived from the store each time: a device
  * whose issued generation is above its stored envelope is owed one, also after a crash in between.
@@ -48,47 +65,84 @@ export class Director {
 
   /** Signs and publishes to devices that are owed an envelope; the others are sent what they have missed. */
   async serve(fleet: FleetId, devices: readonly DeviceId[]): Promise<void> {
-    for (const device of devices) await this.#serveOne(fleet, device);
+    const pageMax = limits.ordersPerTransactionMax;
+    for (let from = 0; from < devices.length; from += pageMax) {
+      await this.#servePage(fleet, devices.slice(from, from + pageMax));
+    }
   }
 
-  async #serveOne(fleet: FleetId, device: DeviceId): Promise<void> {
-    for (let i = 0; i < limits.signAttemptsMax; i += 1) {
-      const owed = await this.#load(fleet, device);
-      if (owed === undefined) return;
-      const envelope = owed.isStale ? await this.#sign(owed) : owed.stored;
-      if (envelope === null) continue;
-      await this.#publish(owed.device, envelope);
-      return;
+  async #servePage(fleet: FleetId, page: readonly DeviceId[]): Promise<void> {
+    let waiting = page;
+    for (let i = 0; i < limits.signAttemptsMax && waiting.length > 0; i += 1) {
+      const owing = await this.#load(fleet, waiting);
+      const stale = owing.filter(({ isStale }) => isStale);
+      const signed = await this.#sign(stale);
+      for (const owed of owing) {
+        const { device } = owed.device;
+        const envelope = owed.isStale ? signed.get(device) : owed.stored;
+        if (envelope !== undefined && envelope !== null) await this.#publish(owed.device, envelope);
+      }
+      waiting = stale.map(({ device }) => device.device).filter((id) => !signed.has(id));
     }
     // Whoever wrote in between serves what it wrote.
   }
 
-  async #load(fleet: FleetId, id: DeviceId) {
+  async #load(fleet: FleetId, ids: readonly DeviceId[]): Promise<readonly Owed[]> {
     return this.#options.store.read(async (view) => {
-      const device = await view.devices.get(fleet, id);
-      // After a restore nothing is signed before the device has said what it saw last.
-      if (device?.state !== 'accepted' || device.needsReport || device.epoch === null) return;
-      const stored = await view.desiredEnvelopes.get(fleet, id);
-      const apps = await view.deviceApps.listOf(fleet, id);
-      const audit = auditHeadOf(await view.audit.last());
-      const isStale =
-        device.issuedGeneration > 0 &&
-        (stored === null ||
-          stored.generation < device.issuedGeneration ||
-          stored.directorVersion < this.#options.directorVersion ||
-          stored.signedAtMs + this.#options.orderLifeMs / 2 < this.#options.clock.nowMs());
-      return { device, epoch: device.epoch, stored, apps, audit, isStale };
+      const [devices, envelopes, apps, last] = await Promise.all([
+        view.devices.listByIds(fleet, ids),
+        view.desiredEnvelopes.listFor(fleet, ids),
+        view.deviceApps.listOf(fleet, ids),
+        view.audit.last(),
+      ]);
+      const storedOf = new Map(envelopes.map((envelope) => [envelope.device, envelope]));
+      const audit = auditHeadOf(last);
+      return devices.flatMap((device): Owed[] => {
+        // After a restore nothing is signed before the device has said what it saw last.
+        if (device.state !== 'accepted' || device.needsReport || device.epoch === null) return [];
+        const stored = storedOf.get(device.device) ?? null;
+        const own = apps.filter((app) => app.device === device.device);
+        const isStale = this.#isStale(device, stored);
+        return [{ device, epoch: device.epoch, stored, apps: own, audit, isStale }];
+      });
     });
   }
 
-  async #sign(owed: {
-    readonly device: Device;
-    readonly epoch: NonNullable<Device['epoch']>;
-    readonly stored: DesiredEnvelope | null;
-    readonly apps: readonly DeviceApp[];
-    readonly audit: ReturnType<typeof auditHeadOf>;
-  }): Promise<DesiredEnvelope | null> {
-    const { clock, signer, store, directorVersion, orderLifeMs, revoked } = this.#options;
+  #isStale(device: Device, stored: DesiredEnvelope | null): boolean {
+    const { directorVersion, orderLifeMs, clock } = this.#options;
+    return (
+      device.issuedGeneration > 0 &&
+      (stored === null ||
+        stored.generation < device.issuedGeneration ||
+        stored.directorVersion < directorVersion ||
+        stored.signedAtMs + orderLifeMs / 2 < clock.nowMs())
+    );
+  }
+
+  /** Signs for all and writes what is still current, in one transaction. What was overtaken is left out. */
+  async #sign(stale: readonly Owed[]): Promise<ReadonlyMap<DeviceId, DesiredEnvelope>> {
+    const drafts: Draft[] = [];
+    for (const owed of stale) drafts.push(await this.#draft(owed));
+    if (drafts.length === 0) return new Map();
+    return this.#options.store.transaction(async (tx) => {
+      const signed = new Map<DeviceId, DesiredEnvelope>();
+      for (const { device, desired } of drafts) {
+        // One generation never has two contents: an order that came while this one was signed makes it worthless.
+        const now = await tx.devices.get(device.fleet, device.device);
+        const isCurrent =
+          now?.issuedGeneration === device.issuedGeneration && now.epoch === device.epoch;
+        if (!isCurrent || !(await tx.desiredEnvelopes.put(desired))) continue;
+        const { generation: issuedGeneration, directorVersion: issuedDirectorVersion } = desired;
+        const issued = { issuedGeneration, issuedDirectorVersion };
+        await tx.devices.update(device.fleet, device.device, issued);
+        signed.set(device.device, desired);
+      }
+      return signed;
+    });
+  }
+
+  async #draft(owed: Owed): Promise<Draft> {
+    const { clock, signer, directorVersion, orderLifeMs, revoked } = this.#options;
     const { device } = owed;
     const issuedAtMs = clock.nowMs();
     // Signing the same set again, for its expiry or under new keys, still needs a generation of its own.
@@ -110,26 +164,9 @@ export class Director {
       ...(owed.audit === null ? {} : { auditHead: owed.audit }),
     };
     const envelope = await signEnvelope('desired', utf8(canonicalJson(payload)), [signer]);
-    const signed = {
-      fleet: device.fleet,
-      device: device.device,
-      directorVersion,
-      generation,
-      envelope,
-      signedAtMs: issuedAtMs,
-    };
-    const isNewest = await store.transaction(async (tx) => {
-      // One generation never has two contents: an order that came while this one was signed makes it worthless.
-      const now = await tx.devices.get(device.fleet, device.device);
-      const isCurrent =
-        now?.issuedGeneration === device.issuedGeneration && now.epoch === device.epoch;
-      if (!isCurrent) return false;
-      const put = await tx.desiredEnvelopes.put(signed);
-      const issued = { issuedGeneration: generation, issuedDirectorVersion: directorVersion };
-      if (put) await tx.devices.update(device.fleet, device.device, issued);
-      return put;
-    });
-    return isNewest ? signed : null;
+    const { fleet, device: id } = device;
+    const signed = { fleet, device: id, directorVersion, generation, envelope };
+    return { device, desired: { ...signed, signedAtMs: issuedAtMs } };
   }
 
   async #publish(device: Device, desired: DesiredEnvelope): Promise<void> {

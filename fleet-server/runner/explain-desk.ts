@@ -128,11 +128,8 @@ export class ExplainDesk {
     rollouts: readonly DesiredRollout[],
   ): Promise<DesiredContext> {
     const { clock, zones, revoked } = this.#options;
-    const stopped = new Set<Digest>();
-    for (const { state } of rollouts) {
-      for (const digest of await stoppedDigests(view, fleet, state.spec.digest))
-        stopped.add(digest);
-    }
+    const digests = rollouts.map(({ state }) => state.spec.digest);
+    const stopped = await stoppedDigests(view, fleet, digests);
     return { nowMs: clock.nowMs(), zones, revoked: revoked(), stopped };
   }
 }

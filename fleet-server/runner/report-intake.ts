@@ -15,10 +15,11 @@ import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
 import { answerReport } from '../core/director/answer-report.ts';
 import type { Device } from '../core/model/device.ts';
 import { blankDeviceApp, type DeviceApp } from '../core/model/device-app.ts';
-import { stepExposure } from '../core/rollout/step-exposure.ts';
+import type { DesiredRollout } from '../core/rollout/offer-facts.ts';
+import { type Exposure, stepExposure } from '../core/rollout/step-exposure.ts';
 import type { Store, StoreTx } from '../ports/store.ts';
 import type { Director } from './director.ts';
-import { loadDesiredDevice } from './rollout/desired-device.ts';
+import { type LoadedDevice, loadDesiredDevice, loadedDeviceOf } from './rollout/desired-device.ts';
 import { exposureContext } from './rollout/order-device.ts';
 import type { RolloutBook } from './rollout/rollout-book.ts';
 import type { RolloutDesk } from './rollout/rollout-desk.ts';
@@ -63,23 +64,25 @@ export class ReportIntake {
         // An older report that the network kept: what it says was overtaken.
         return ok({ isOwed: false });
       }
-      await this.#store(tx, device, report.value, envelope);
-      await this.#settleOffers(tx, address, report.value);
-      await this.#options.desk.reconsider(tx, address.fleet, address.device);
-      const after = await tx.devices.get(address.fleet, address.device);
-      return ok({ isOwed: (after?.issuedGeneration ?? 0) > report.value.seen.generation });
+      const known = await loadDesiredDevice(tx, device);
+      const reported = await this.#store(tx, known, { report: report.value, envelope });
+      const rollouts = await this.#options.desk.rolloutsFor(tx, reported);
+      const settled = await this.#settleOffers(tx, reported, { report: report.value, rollouts });
+      const decision = await this.#options.desk.reconsider(tx, settled, rollouts);
+      const issued = decision.changed ? decision.generation : reported.device.issuedGeneration;
+      return ok({ isOwed: issued > report.value.seen.generation });
     });
     if (!taken.ok) return taken;
     if (taken.value.isOwed) await this.#options.director.serve(address.fleet, [address.device]);
     return ok(undefined);
   }
 
+  /** Returns the device as it is written down. */
   async #store(
     tx: StoreTx,
-    device: Device,
-    report: ReportedState,
-    envelope: Uint8Array,
-  ): Promise<void> {
+    { device, apps: known, desired }: LoadedDevice,
+    { report, envelope }: { readonly report: ReportedState; readonly envelope: Uint8Array },
+  ): Promise<LoadedDevice> {
     const { fleet, device: id } = device;
     const nowMs = this.#options.clock.nowMs();
     await tx.devices.putReportedEnvelope({
@@ -91,7 +94,6 @@ export class ReportIntake {
       receivedAtMs: nowMs,
     });
     const seen = report.seen;
-    const known = await tx.deviceApps.listOf(fleet, id);
     const answer = answerReport(
       {
         directorVersion: this.#options.director.version,
@@ -103,7 +105,7 @@ export class ReportIntake {
       report,
     );
     if (answer.isForeign) await this.#tellForeign(tx, device, report);
-    await tx.devices.update(fleet, id, {
+    const patch = {
       facts: report.facts,
       zone: report.zone ?? null,
       agentVersion: report.agentVersion,
@@ -115,12 +117,16 @@ export class ReportIntake {
       seenGeneration: seen.generation,
       issuedGeneration: answer.issuedGeneration,
       needsReport: false,
-    });
+    };
+    await tx.devices.update(fleet, id, patch);
+    const apps = new Map(known.map((app) => [app.app, app]));
     for (const app of report.apps) {
-      const before =
-        known.find((entry) => entry.app === app.app) ?? blankDeviceApp(device, app.app);
-      await tx.deviceApps.put(reportedOnto(before, app, { report, nowMs }));
+      const before = apps.get(app.app) ?? blankDeviceApp(device, app.app);
+      const after = reportedOnto(before, app, { report, nowMs });
+      apps.set(app.app, after);
+      await tx.deviceApps.put(after);
     }
+    return loadedDeviceOf({ ...device, ...patch }, [...apps.values()], desired.exposures);
   }
 
   /** A person has to know: somebody else signs with the director's key. */
@@ -134,24 +140,33 @@ export class ReportIntake {
     });
   }
 
-  async #settleOffers(tx: StoreTx, address: DeviceAddress, report: ReportedState): Promise<void> {
-    const device = await tx.devices.get(address.fleet, address.device);
-    if (device === null) return;
-    const loaded = await loadDesiredDevice(tx, device);
-    for (const exposure of loaded.desired.exposures) {
-      const row = await tx.rollouts.get(address.fleet, exposure.rollout);
-      const rollout = row === null ? undefined : this.#options.book.open(row);
-      if (rollout === undefined) continue;
-      const scope = { rollouts: [rollout], context: this.#context() };
+  /** What the report proves about its offers. Returns the device as it stands then. */
+  async #settleOffers(
+    tx: StoreTx,
+    loaded: LoadedDevice,
+    heard: { readonly report: ReportedState; readonly rollouts: readonly DesiredRollout[] },
+  ): Promise<LoadedDevice> {
+    const { report, rollouts } = heard;
+    const { device, apps, desired } = loaded;
+    const exposures: Exposure[] = [];
+    for (const exposure of desired.exposures) {
+      const rollout = rollouts.find(({ state }) => state.id === exposure.rollout);
       const event = {
         type: 'reported' as const,
         generation: report.seen.generation,
         app: report.apps.find((app) => app.app === exposure.app),
       };
-      const after = stepExposure(exposure, event, exposureContext(loaded, rollout, scope));
-      if (after === exposure) continue;
-      await tx.offers.put(address.fleet, { cell: device.cell, arm: 'wave', exposure: after });
+      const scope = { rollouts, context: this.#context() };
+      const after =
+        rollout === undefined
+          ? exposure
+          : stepExposure(exposure, event, exposureContext(loaded, rollout, scope));
+      if (after !== exposure) {
+        await tx.offers.put(device.fleet, { cell: device.cell, arm: 'wave', exposure: after });
+      }
+      exposures.push(after);
     }
+    return loadedDeviceOf(device, apps, exposures);
   }
 
   #context() {

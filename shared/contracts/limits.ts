@@ -111,6 +111,9 @@ export const limits = {
   // Disk
   /** Names remembered as durable, a few hundred bytes each; when full, folders are only synced once more. */
   diskDurableNamesMax: 1024,
+  /** Files that stay open for the next append, and for how long after the last one. */
+  diskOpenAppendsMax: 4,
+  diskOpenAppendMs: 5_000,
   /** Piece of a file copy held in memory. */
   diskCopyChunkBytes: 1024 * 1024,
 
@@ -288,6 +291,8 @@ export const limits = {
   restoreGenerationGap: 1_000,
 
   // Rollout turns
+  /** Orders signed and written down together: one commit for all of them. */
+  ordersPerTransactionMax: 64,
   /** Devices told something in one transaction: bounds how long the one writer is held. */
   offersPerTurnMax: 256,
   /** Rollouts of one app a device's decision looks at: the open ones and the newest that ended. */
@@ -512,6 +517,8 @@ export const limits = {
   inputsUnderWayMax: 4,
   /** Files of one replay list: a year's worth of names is no list. */
   replayFilesMax: 100_000,
+  /** Recorded files that stay in memory between two turns, in bytes all together. */
+  replayKeptBytesMax: 2 * 1024 * 1024,
   replayPerSecondMax: 10_000,
   /** Sources of one agent; each has a queue. */
   inputSourcesMax: 16,

@@ -46,8 +46,35 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
           expect(await tx.devices.get(harbour, id)).toBeNull();
           expect(await tx.devices.update(harbour, id, { zone: 'UTC' })).toBe(false);
           expect(await tx.devices.list(harbour, { nowMs }, { limit: 9 })).toEqual([]);
-          expect(await tx.deviceApps.listOf(harbour, id)).toEqual([]);
+          expect(await tx.deviceApps.listOf(harbour, [id])).toEqual([]);
           expect(await tx.devices.requireReports(harbour)).toBe(0);
+        });
+      }));
+
+    test('when many devices are asked for, the known ones of the fleet come in order, with what is theirs', () =>
+      withStore(open, async (store) => {
+        const ids = ['d3', 'd9', 'd1'].map(deviceId);
+        const ordered = (id: string): DesiredEnvelope => ({
+          ...{ fleet: plant, device: deviceId(id), directorVersion: 1, generation: 5 },
+          ...{ envelope: Uint8Array.of(1, 5), signedAtMs: 5 },
+        });
+        await store.transaction(async (tx) => {
+          for (const id of ['d1', 'd2', 'd3']) {
+            await tx.devices.insert(device(id));
+            await tx.deviceApps.put(deviceApp(id));
+            await tx.desiredEnvelopes.put(ordered(id));
+          }
+          const idsOf = (rows: readonly { readonly device: string }[]) =>
+            rows.map((row) => row.device);
+          expect(await tx.devices.listByIds(plant, ids)).toEqual([device('d1'), device('d3')]);
+          expect(idsOf(await tx.deviceApps.listOf(plant, ids))).toEqual(['d1', 'd3']);
+          expect(await tx.desiredEnvelopes.listFor(plant, ids)).toEqual([
+            ordered('d1'),
+            ordered('d3'),
+          ]);
+          expect(await tx.devices.listByIds(plant, [])).toEqual([]);
+          expect(await tx.devices.listByIds(harbour, ids)).toEqual([]);
+          expect(await tx.desiredEnvelopes.listFor(harbour, ids)).toEqual([]);
         });
       }));
 
@@ -77,7 +104,7 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
           expect(await list('d2')).toEqual(['d3', 'd4']);
           expect(await list('d4')).toEqual(['d5']);
           const cell = { nowMs, page: { limit: 9, after: deviceId('d2') } };
-          const ofCell = await tx.devices.listCell(plant, 7, cell);
+          const ofCell = await tx.devices.listCells(plant, [7], cell);
           expect(ofCell.map((row) => row.device)).toEqual(['d3', 'd4']);
           expect(await tx.devices.countByCell(plant, { nowMs })).toEqual([
             { cell: 7, count: 4 },

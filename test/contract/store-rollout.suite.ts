@@ -47,7 +47,24 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
           const open = { statuses: ['running' as const], app: filetype, digest: digest('2') };
           const running = await tx.rollouts.list(plant, open, { limit: 9 });
           expect(running.map((row) => row.rollout)).toEqual([rolloutId('a')]);
+          expect(await tx.rollouts.listVersions(plant, open, { limit: 9 })).toEqual([
+            { rollout: rolloutId('a'), app: filetype, version: 1 },
+          ]);
           expect(await tx.rollouts.list(harbour, {}, { limit: 9 })).toEqual([]);
+        });
+      }));
+
+    test('when digests are asked for, those that a rollout of the fleet has aborted are told', () =>
+      withStore(open, async (store) => {
+        const digests = ['2', '3', '4'].map(digest);
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a', { status: 'aborted', digest: digest('3') }));
+          await tx.rollouts.insert(rollout('b', { status: 'aborting', digest: digest('2') }));
+          await tx.rollouts.insert(rollout('c', { status: 'completed', digest: digest('4') }));
+          await tx.rollouts.insert(rollout('d', { status: 'aborted', digest: digest('5') }));
+          const stopped = await tx.rollouts.listStopped(plant, digests);
+          expect(stopped).toEqual([digest('2'), digest('3')]);
+          expect(await tx.rollouts.listStopped(harbour, digests)).toEqual([]);
         });
       }));
 
@@ -130,8 +147,8 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
           expect(await tx.offers.listDue(plant, 9000, 9)).toEqual([late]);
           expect(await tx.offers.listDue(plant, 4, 9)).toEqual([]);
           expect(await tx.offers.listDue(harbour, 9000, 9)).toEqual([]);
-          expect(await tx.offers.listExposures(plant, deviceId('d1'))).toEqual([done]);
-          expect(await tx.offers.listExposures(harbour, deviceId('d1'))).toEqual([]);
+          expect(await tx.offers.listExposures(plant, [deviceId('d1')])).toEqual([done]);
+          expect(await tx.offers.listExposures(harbour, [deviceId('d1')])).toEqual([]);
           expect(await tx.offers.get(plant, id, deviceId('d2'))).toEqual(late);
           const query = { phases: ['committed' as const], wave: 1, page: { limit: 9 } };
           expect(await tx.offers.listByPhase(plant, id, query)).toEqual([done]);

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { batched } from '../../cli/demo/fleet/batched-session.ts';
 import { SharedHost } from '../../cli/demo/fleet/shared-host.ts';
 import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import type {
   InferenceRuntime,
+  InferenceSession,
   OpenSession,
   Tensor,
 } from '../../shared/ports/inference-runtime.ts';
@@ -33,7 +35,11 @@ function counted() {
       inputs: [{ name: 'x', type: 'float32', shape: ['batch', 2] }],
       outputs: ['y'],
       residentBytes: 1_000,
-      answer: () => ({ kind: 'outputs', outputs: new Map([['y', floats(1, 0)]]), runMs: 0 }),
+      answer: (inputs) => {
+        const rows = inputs.get('x')?.shape[0] ?? 1;
+        const y = { ...floats(...Array.from({ length: 2 * rows }, () => 1)), shape: [rows, 2] };
+        return { kind: 'outputs', outputs: new Map([['y', y]]), runMs: 0 };
+      },
     }),
   });
   const runtime: InferenceRuntime = {
@@ -68,7 +74,7 @@ describe('the inference host that devices share', () => {
     const { seen, host } = counted();
     const sessions = await Promise.all([1, 2, 3].map(() => host.open(requestOf('a', 'worker'))));
     await Promise.all(sessions.map((session) => session.run(x(1, 2))));
-    expect(seen).toEqual({ opened: ['worker'], runs: 3, closed: 0 });
+    expect(seen).toEqual({ opened: ['worker'], runs: 1, closed: 0 });
     for (const session of sessions) await session.close();
     expect(seen.closed).toBe(1);
   });
@@ -105,5 +111,60 @@ describe('the inference host that devices share', () => {
     await expect(closed!.run(x(1, 2))).rejects.toMatchObject({ code: 'session-lost' });
     await expect(kept!.run(x(1, 2))).resolves.toBeDefined();
     await kept!.close();
+  });
+});
+
+describe('a session that batches', () => {
+  /** Doubles each row; refuses a batch that holds a 13. */
+  const doubling = () => {
+    const shapes: (readonly number[])[] = [];
+    const session: InferenceSession = {
+      inputs: ['x'],
+      outputs: ['y'],
+      run: async (inputs) => {
+        const tensor = inputs.get('x')!;
+        shapes.push(tensor.shape);
+        const values = new Float32Array(tensor.bytes.slice().buffer);
+        if (values.includes(13)) throw new OperatingError('inference-failed', 'thirteen');
+        const bytes = new Uint8Array(values.map((value) => 2 * value).buffer);
+        return { outputs: new Map([['y', { ...tensor, bytes }]]), runMs: 6 };
+      },
+      residentBytes: async () => 1,
+      close: async () => undefined,
+    };
+    return { shapes, session: batched(session) };
+  };
+
+  it('given calls of one turn, runs once, and each gets its own row and its share of the time', async () => {
+    const { shapes, session } = doubling();
+    const answers = await Promise.all([1, 2, 3].map((value) => session.run(x(value, -value))));
+    expect(shapes).toEqual([[3, 2]]);
+    expect(answers.map(({ outputs }) => outputs.get('y'))).toEqual([
+      floats(2, -2),
+      floats(4, -4),
+      floats(6, -6),
+    ]);
+    expect(answers.map(({ runMs }) => runMs)).toEqual([2, 2, 2]);
+  });
+
+  it('given rows of another form, or several rows, runs them by themselves', async () => {
+    const { shapes, session } = doubling();
+    const two = { ...floats(1, 2, 3, 4), shape: [2, 2] };
+    await Promise.all([
+      session.run(new Map([['x', two]])),
+      session.run(x(1, 2)),
+      session.run(x(1, 2, 3)),
+    ]);
+    expect(shapes).toEqual([
+      [2, 2],
+      [1, 2],
+      [1, 3],
+    ]);
+  });
+
+  it('given a batch that fails, tells each of its callers', async () => {
+    const { session } = doubling();
+    const failed = await Promise.allSettled([1, 13].map((value) => session.run(x(value, 0))));
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
 });

@@ -21,10 +21,15 @@ export interface ReplayFilesOptions {
   readonly log: Log;
 }
 
-/** Recorded files, again and again at a steady rate. Answers go nowhere but into the windows. */
+/**
+ * Recorded files, again and again at a steady rate. Answers go nowhere but into the windows. What is recorded does not
+ * change, so files are read once, as far as `replayKeptBytesMax` allows.
+ */
 export class ReplayFiles implements InputSource {
   readonly name: string;
   readonly #options: ReplayFilesOptions;
+  readonly #kept = new Map<string, Uint8Array>();
+  #keptBytes = 0;
 
   constructor(options: ReplayFilesOptions) {
     this.#options = options;
@@ -40,7 +45,7 @@ export class ReplayFiles implements InputSource {
     for (let i = 0; !signal.aborted; i = (i + 1) % files.length) {
       const path = files[i] ?? '';
       try {
-        const bytes = await readInputFile(path);
+        const bytes = await this.#read(path);
         const label = labelOfName(path, labels);
         const input = { kind: 'bytes', bytes } as const;
         yield { app, input, ...(label === undefined ? {} : { label }), answered: nobody };
@@ -52,6 +57,17 @@ export class ReplayFiles implements InputSource {
       dueMs = Math.max(dueMs + pauseMs, clock.monotonicMs() - 1000);
       await clock.sleepUntil(dueMs, signal);
     }
+  }
+
+  async #read(path: string): Promise<Uint8Array> {
+    const known = this.#kept.get(path);
+    if (known !== undefined) return known;
+    const bytes = await readInputFile(path);
+    if (this.#keptBytes + bytes.length <= limits.replayKeptBytesMax) {
+      this.#kept.set(path, bytes);
+      this.#keptBytes += bytes.length;
+    }
+    return bytes;
   }
 
   async #files(): Promise<readonly string[]> {

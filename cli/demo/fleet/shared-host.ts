@@ -7,6 +7,7 @@ import type {
   Tensor,
 } from '../../../shared/ports/inference-runtime.ts';
 import { sha256Hex } from '../../../shared/trust/hash.ts';
+import { batched } from './batched-session.ts';
 
 /** Calls of all devices together that may wait for one model. */
 const queueMax = 8_192;
@@ -28,8 +29,8 @@ interface Trial {
 }
 
 /**
- * The inference host that in-process devices share behind their own port: one session for each digest, and one
- * self-test, in a disposable process. A device on a machine of its own has all of this to itself.
+ * The inference host that in-process devices share behind their own port: one session for each digest, which batches
+ * what is asked at once, and one self-test, in a disposable process. A device on a machine of its own has all of this to itself.
  */
 export class SharedHost implements InferenceRuntime {
   readonly #runtime: InferenceRuntime;
@@ -116,12 +117,11 @@ export class SharedHost implements InferenceRuntime {
     };
   }
 
-  #openShared(request: OpenSession): Promise<InferenceSession> {
-    return this.#runtime.open({
-      ...request,
-      host: 'worker',
-      limits: { ...request.limits, queueMax },
-    });
+  async #openShared(request: OpenSession): Promise<InferenceSession> {
+    const limits = { ...request.limits, queueMax };
+    const session = await this.#runtime.open({ ...request, host: 'worker', limits });
+    // A training graph's rows belong together.
+    return request.model.kind === 'slot' ? batched(session) : session;
   }
 
   async #release(digest: string, shared: Shared): Promise<void> {

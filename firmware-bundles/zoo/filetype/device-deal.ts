@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { invariant } from '../../../shared/core/invariant.ts';
 import type { CatalogueFile } from './catalogue.ts';
 
+/** Files of one package that stay together when it is cut: a folder's worth. */
+const filesTogether = 5;
+
 /**
- * Deals the live files to devices: packages in hash order, each package's files in path order, cut into equal
- * runs. So a large package is cut along its folders and small ones are joined, and devices differ from each other as
- * real ones do. Every file is dealt exactly once.
+ * Deals the live files to devices: each package's files, in path order, are cut into short runs, and the runs dealt in
+ * hash order. So a large package is cut along its folders, small ones are joined, and a device holds some of several
+ * packages: devices differ from each other, but none is all of one hard kind. Every file is dealt exactly once.
  */
 export function dealToDevices(
   files: readonly CatalogueFile[],
@@ -16,17 +19,34 @@ export function dealToDevices(
     files.length >= devices * filesMin,
     `${devices} devices need ${devices * filesMin} files, ${files.length} are live`,
   );
-  const sorted = files
-    .map((file) => ({ file, order: orderOf(file.package) }))
-    .sort((a, b) => compare(a.order, b.order) || compare(a.file.path, b.file.path));
+  const dealt = [...runsOf(files)]
+    .map((run) => ({ run, order: orderOf(run[0]?.path ?? '') }))
+    .sort((a, b) => compare(a.order, b.order))
+    .flatMap(({ run }) => run);
   return Array.from({ length: devices }, (_, device) => {
-    const from = Math.floor((device * sorted.length) / devices);
-    const to = Math.floor(((device + 1) * sorted.length) / devices);
-    return sorted.slice(from, to).map(({ file }) => file);
+    const from = Math.floor((device * dealt.length) / devices);
+    const to = Math.floor(((device + 1) * dealt.length) / devices);
+    return dealt.slice(from, to);
   });
 }
 
-const orderOf = (name: string): string =>
-  createHash('sha256').update(`filetype/deal/${name}`).digest('hex');
+function* runsOf(files: readonly CatalogueFile[]): Generator<readonly CatalogueFile[]> {
+  const sorted = [...files].sort(
+    (a, b) => compare(a.package, b.package) || compare(a.path, b.path),
+  );
+  let run: CatalogueFile[] = [];
+  for (const file of sorted) {
+    const isFull = run.length === filesTogether || run[0]?.package !== file.package;
+    if (isFull && run.length > 0) {
+      yield run;
+      run = [];
+    }
+    run.push(file);
+  }
+  if (run.length > 0) yield run;
+}
+
+const orderOf = (path: string): string =>
+  createHash('sha256').update(`filetype/deal/${path}`).digest('hex');
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

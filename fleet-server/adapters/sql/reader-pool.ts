@@ -26,13 +26,16 @@ export class ReaderPool {
   async read<T>(work: (view: StoreView) => Promise<T>): Promise<T> {
     const reader = this.#free.pop() ?? (await this.#wait());
     try {
-      // One transaction for all queries: they see one committed state.
-      await reader.connection.control('begin');
-      try {
-        return await work(reader.view);
-      } finally {
-        await reader.connection.control('rollback');
-      }
+      // One transaction for all queries: they see one committed state. Neither end of it is waited for: the connection
+      // keeps the order and refuses what stands outside a transaction.
+      const [begun, done] = await Promise.allSettled([
+        reader.connection.control('begin'),
+        work(reader.view),
+      ]);
+      if (begun.status === 'rejected') throw begun.reason;
+      void reader.connection.control('rollback').catch(() => undefined);
+      if (done.status === 'rejected') throw done.reason;
+      return done.value;
     } finally {
       this.#giveBack(reader);
     }

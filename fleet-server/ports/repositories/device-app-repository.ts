@@ -3,8 +3,8 @@ import type { DesiredEnvelope, DeviceApp } from '../../core/model/device-app.ts'
 
 export interface DeviceAppReader {
   get(fleet: FleetId, device: DeviceId, app: AppName): Promise<DeviceApp | null>;
-  /** The apps of one device, by name. */
-  listOf(fleet: FleetId, device: DeviceId): Promise<readonly DeviceApp[]>;
+  /** The apps of these devices, by device id and name. */
+  listOf(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly DeviceApp[]>;
   /** The same app on many devices, by device id; devices without it are left out. */
   listFor(
     fleet: FleetId,
@@ -27,6 +27,8 @@ export interface DeviceAppRepository extends DeviceAppReader {
 
 export interface DesiredEnvelopeReader {
   get(fleet: FleetId, device: DeviceId): Promise<DesiredEnvelope | null>;
+  /** By device id; devices without one are left out. */
+  listFor(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly DesiredEnvelope[]>;
 }
 
 export interface DesiredEnvelopeRepository extends DesiredEnvelopeReader {

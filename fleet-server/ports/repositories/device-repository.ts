@@ -28,12 +28,14 @@ export interface MemberCount {
 
 export interface DeviceReader {
   get(fleet: FleetId, device: DeviceId): Promise<Device | null>;
+  /** By device id; unknown ones are left out. */
+  listByIds(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly Device[]>;
   /** By device id. */
   list(fleet: FleetId, query: DeviceQuery, page: Page<DeviceId>): Promise<readonly Device[]>;
-  /** The devices of one cell, by device id: a wave is read cell by cell, never as a whole. */
-  listCell(
+  /** The devices of these cells, by device id: a wave is read by its cells, never as a whole. */
+  listCells(
     fleet: FleetId,
-    cell: number,
+    cells: readonly number[],
     query: DeviceQuery & { readonly page: Page<DeviceId> },
   ): Promise<readonly Device[]>;
   count(fleet: FleetId, query: DeviceQuery): Promise<number>;

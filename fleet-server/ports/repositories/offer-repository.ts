@@ -12,8 +12,8 @@ export interface OfferQuery {
 
 export interface OfferReader {
   get(fleet: FleetId, rollout: RolloutId, device: DeviceId): Promise<Offer | null>;
-  /** One device's parts in all rollouts, by rollout. */
-  listExposures(fleet: FleetId, device: DeviceId): Promise<readonly Exposure[]>;
+  /** The parts of these devices in all rollouts, by device id and rollout. */
+  listExposures(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly Exposure[]>;
   /** By device id. */
   listByPhase(fleet: FleetId, rollout: RolloutId, query: OfferQuery): Promise<readonly Exposure[]>;
   /** Those whose time is over, the longest overdue first. */

@@ -22,6 +22,14 @@ export interface RolloutReader {
     query: RolloutQuery,
     page: Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>,
   ): Promise<readonly Rollout[]>;
+  /** As `list`, without the rows: what a reader that keeps what it has read needs to know. */
+  listVersions(
+    fleet: FleetId,
+    query: RolloutQuery,
+    page: Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>,
+  ): Promise<readonly Pick<Rollout, 'rollout' | 'app' | 'version'>[]>;
+  /** Which of these digests some rollout of the fleet has aborted. */
+  listStopped(fleet: FleetId, digests: readonly Digest[]): Promise<readonly Digest[]>;
   /** The highest place among the claims that any rollout of the fleet has had; 0 when none has started. */
   highestOrder(fleet: FleetId): Promise<number>;
   /** By number, ascending. */

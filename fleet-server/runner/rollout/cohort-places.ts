@@ -15,7 +15,7 @@ import type { RolloutBook } from './rollout-book.ts';
  */
 export async function findPlaces(
   tx: StoreTx,
-  query: {
+  asked: {
     readonly fleet: FleetId;
     readonly devices: readonly DeviceId[];
     readonly book: RolloutBook;
@@ -23,14 +23,11 @@ export async function findPlaces(
     readonly nowMs: number;
   },
 ): Promise<readonly OpenPlace[]> {
-  const { fleet, devices, book, memo, nowMs } = query;
+  const { fleet, devices, book, memo, nowMs } = asked;
   const exposed = await tx.offers.listPlaces(fleet, devices);
-  const open = await tx.rollouts.list(
-    fleet,
-    { statuses: ['running', 'paused'] },
-    { limit: limits.openRolloutsMax },
-  );
-  const compared = open.flatMap((row) => book.open(row) ?? []).filter(hasControl);
+  const query = { statuses: ['running', 'paused'] as const };
+  const open = await book.list(tx, { fleet, query, page: { limit: limits.openRolloutsMax } });
+  const compared = open.filter(hasControl);
   if (compared.length === 0) return exposed;
   const held: OpenPlace[] = [];
   const places = new Set(exposed.map(({ device, rollout }) => `${device} ${rollout}`));

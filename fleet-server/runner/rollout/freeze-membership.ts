@@ -32,24 +32,24 @@ export async function freezeMembership(
   const plan = planAssignment(state.spec, bytesOfHex(secret) ?? new Uint8Array(), ordered(counts));
   if (!plan.ok) return { type: 'freeze-failed', code: plan.error.code };
   const inCutCells: CellMember[] = [];
-  for (const cell of plan.value.cellsToCut) {
-    inCutCells.push(...(await readCell(tx, state, { cell, query })));
+  if (plan.value.cellsToCut.length > 0) {
+    inCutCells.push(...(await readCells(tx, state, { cells: plan.value.cellsToCut, query })));
   }
   const drawn = { secret, frozenAtMs: nowMs, stratifyBy };
   return { type: 'membership-frozen', assignment: cutAssignment(plan.value, drawn, inCutCells) };
 }
 
-async function readCell(
+async function readCells(
   tx: StoreTx,
   { fleet }: RunningState,
-  { cell, query }: { readonly cell: number; readonly query: MemberQuery },
+  { cells, query }: { readonly cells: readonly number[]; readonly query: MemberQuery },
 ): Promise<readonly CellMember[]> {
   const { app, stratifyBy, ...meant } = query;
   const members: CellMember[] = [];
   let after: DeviceId | undefined;
   for (;;) {
     const page = { limit: limits.storePageMax, ...(after === undefined ? {} : { after }) };
-    const devices = await tx.devices.listCell(fleet, cell, { ...meant, page });
+    const devices = await tx.devices.listCells(fleet, cells, { ...meant, page });
     const ids = devices.map(({ device }) => device);
     const apps = await tx.deviceApps.listFor(fleet, app, ids);
     const veterans = new Set(
@@ -60,7 +60,7 @@ async function readCell(
     for (const device of devices.filter(isAccepted)) {
       const stratum = stratumOf(stratifyBy, targetableOf(device));
       members.push({
-        ...{ device: device.device, cell, stratum },
+        ...{ device: device.device, cell: device.cell, stratum },
         isVeteran: veterans.has(device.device),
       });
     }

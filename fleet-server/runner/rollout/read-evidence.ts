@@ -31,7 +31,7 @@ export async function readEvidence(
   }
   const failures = await view.offers.failureCodes(fleet, id);
   const arms = await readArms(view, state);
-  const stopped = await stoppedDigests(view, fleet, spec.digest);
+  const stopped = await stoppedDigests(view, fleet, [spec.digest]);
   const isRevoked = now.revoked.has(spec.digest);
   return {
     nowMs: now.nowMs,

@@ -7,6 +7,7 @@ import type { DesiredRollout, StartedState } from '../../core/rollout/offer-fact
 import type { RolloutState } from '../../core/rollout/rollout-state.ts';
 import type { FilterNode } from '../../core/targeting/filter-ast.ts';
 import { parseFilter } from '../../core/targeting/parse-filter.ts';
+import type { RolloutQuery } from '../../ports/repositories/rollout-repository.ts';
 import type { StoreView } from '../../ports/store.ts';
 
 /**
@@ -16,7 +17,7 @@ import type { StoreView } from '../../ports/store.ts';
 export class RolloutBook {
   readonly #read = new Map<
     RolloutId,
-    { readonly version: number; readonly rollout: DesiredRollout }
+    { readonly version: number; readonly rollout: DesiredRollout | undefined }
   >();
 
   /** The started rollouts of an app that can matter to a device: open ones, the newest ended ones, and `also`. */
@@ -26,29 +27,52 @@ export class RolloutBook {
   ): Promise<readonly DesiredRollout[]> {
     const { fleet, app, also = [] } = query;
     const page = { limit: limits.rolloutsPerAppMax };
-    const rows = [...(await view.rollouts.list(fleet, { app }, page))];
-    const listed = new Set(rows.map((row) => row.rollout));
+    const rollouts = [...(await this.list(view, { fleet, query: { app }, page }))];
+    const listed = new Set(rollouts.map(({ state }) => state.id));
     for (const id of also) {
       const row = listed.has(id) ? null : await view.rollouts.get(fleet, id);
-      if (row?.app === app) rows.push(row);
+      const rollout = row?.app === app ? this.open(row) : undefined;
+      if (rollout !== undefined) rollouts.push(rollout);
     }
-    return rows.flatMap((row) => this.open(row) ?? []);
+    return rollouts;
+  }
+
+  /** Those of a list that have started; only what has changed since it was last read is read again. */
+  async list(
+    view: StoreView,
+    asked: {
+      readonly fleet: FleetId;
+      readonly query: RolloutQuery;
+      readonly page: { readonly limit: number };
+    },
+  ): Promise<readonly DesiredRollout[]> {
+    const { fleet, query, page } = asked;
+    const rollouts: DesiredRollout[] = [];
+    for (const { rollout: id, version } of await view.rollouts.listVersions(fleet, query, page)) {
+      const known = this.#read.get(id);
+      const row = known?.version === version ? null : await view.rollouts.get(fleet, id);
+      const rollout = row === null ? known?.rollout : this.open(row);
+      if (rollout !== undefined) rollouts.push(rollout);
+    }
+    return rollouts;
   }
 
   /** `undefined` for one that has not started. */
   open(row: Rollout): DesiredRollout | undefined {
     const known = this.#read.get(row.rollout);
     if (known?.version === row.version) return known.rollout;
-    const state = stateOf(row);
-    if (!isStarted(state)) return undefined;
-    const assignment = assignmentOf(state);
-    const target = targetOf(state);
-    const index = assignment === null ? null : indexAssignment(assignment);
-    const rollout = { state, target, index };
+    const rollout = desiredRolloutOf(stateOf(row));
     if (this.#read.size >= limits.rolloutBookMax) this.#read.clear();
     this.#read.set(row.rollout, { version: row.version, rollout });
     return rollout;
   }
+}
+
+function desiredRolloutOf(state: RolloutState): DesiredRollout | undefined {
+  if (!isStarted(state)) return undefined;
+  const assignment = assignmentOf(state);
+  const index = assignment === null ? null : indexAssignment(assignment);
+  return { state, target: targetOf(state), index };
 }
 
 /** The reducer wrote it, so its form is the reducer's own. */
@@ -73,11 +97,9 @@ function assignmentOf(state: StartedState) {
 export async function stoppedDigests(
   view: StoreView,
   fleet: FleetId,
-  digest: Digest,
+  digests: readonly Digest[],
 ): Promise<ReadonlySet<Digest>> {
-  const query = { statuses: ['aborting', 'aborted'] as const, digest };
-  const [row] = await view.rollouts.list(fleet, query, { limit: 1 });
-  return row === undefined ? new Set() : new Set([digest]);
+  return new Set(digests.length === 0 ? [] : await view.rollouts.listStopped(fleet, digests));
 }
 
 /** Ids in order, for batches whose effects must not depend on how they were found. */

@@ -8,6 +8,8 @@ import type { Clock } from '../../../shared/ports/clock.ts';
 import type { Random } from '../../../shared/ports/random.ts';
 import type { Zones } from '../../../shared/ports/zones.ts';
 import { openStatuses, type Rollout, type RolloutStatus } from '../../core/model/rollout.ts';
+import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
+import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { RolloutRefusal } from '../../core/rollout/rollout-move.ts';
 import {
   placeOf,
@@ -21,7 +23,7 @@ import { createRollout, stepRollout } from '../../core/rollout/step-rollout.ts';
 import type { Store, StoreTx } from '../../ports/store.ts';
 import { appendAudit } from '../append-audit.ts';
 import type { Director } from '../director.ts';
-import { loadDesiredDevice } from './desired-device.ts';
+import { type LoadedDevice, loadDesiredDevice, loadDesiredDevices } from './desired-device.ts';
 import { freezeMembership } from './freeze-membership.ts';
 import { exposureContext, orderDevice } from './order-device.ts';
 import { readEvidence } from './read-evidence.ts';
@@ -161,29 +163,35 @@ export class RolloutDesk {
     return moved;
   }
 
-  /** What a device should run may have changed because the device did: it reported, or its tags were edited. */
-  async reconsider(tx: StoreTx, fleet: FleetId, id: DeviceId): Promise<boolean> {
-    const device = await tx.devices.get(fleet, id);
-    if (device === null) return false;
-    const loaded = await loadDesiredDevice(tx, device);
-    const apps = new Set(loaded.apps.map((app) => app.app));
-    const open = await tx.rollouts.list(
-      fleet,
-      { statuses: openStatuses },
-      { limit: limits.openRolloutsMax },
-    );
-    for (const row of open) apps.add(row.app);
-    const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
-    const rollouts = [];
+  /** The started rollouts that can matter to a device: those of its apps, and the open ones. */
+  async rolloutsFor(
+    tx: StoreTx,
+    { device, apps: known, desired }: LoadedDevice,
+  ): Promise<readonly DesiredRollout[]> {
+    const { fleet } = device;
+    const apps = new Set(known.map(({ app }) => app));
+    const page = { limit: limits.openRolloutsMax };
+    for (const { app } of await tx.rollouts.listVersions(fleet, { statuses: openStatuses }, page)) {
+      apps.add(app);
+    }
+    const also = desired.exposures.map((exposure) => exposure.rollout);
+    const rollouts: DesiredRollout[] = [];
     for (const app of [...apps].sort()) {
       rollouts.push(...(await this.#options.book.startedOf(tx, { fleet, app, also })));
     }
-    const stopped = new Set<Digest>();
-    for (const { state } of rollouts) {
-      for (const digest of await stoppedDigests(tx, fleet, state.spec.digest)) stopped.add(digest);
-    }
-    const scope = { rollouts, context: this.#context(stopped) };
-    return (await orderDevice(tx, loaded, scope)).changed;
+    return rollouts;
+  }
+
+  /** What a device should run may have changed because the device did: it reported, or its tags were edited. */
+  async reconsider(
+    tx: StoreTx,
+    loaded: LoadedDevice,
+    known?: readonly DesiredRollout[],
+  ): Promise<DesiredDecision> {
+    const rollouts = known ?? (await this.rolloutsFor(tx, loaded));
+    const digests = rollouts.map(({ state }) => state.spec.digest);
+    const stopped = await stoppedDigests(tx, loaded.device.fleet, digests);
+    return orderDevice(tx, loaded, { rollouts, context: this.#context(stopped) });
   }
 
   /**
@@ -244,7 +252,7 @@ export class RolloutDesk {
     const { book } = this.#options;
     const opened = book.open(row);
     if (opened === undefined) return { ordered: [], offerable: 0, blocked: 0 };
-    const stopped = await stoppedDigests(tx, row.fleet, row.digest);
+    const stopped = await stoppedDigests(tx, row.fleet, [row.digest]);
     const rollouts = await book.startedOf(tx, { fleet: row.fleet, app: row.app });
     return offerWave(tx, opened, { rollouts, context: this.#context(stopped) });
   }
@@ -327,10 +335,11 @@ export class RolloutDesk {
     const page = { limit: limits.offersPerTurnMax };
     const exposures = await tx.offers.listByPhase(row.fleet, row.rollout, { phases, page });
     const ordered: DeviceId[] = [];
-    for (const { device: id } of exposures) {
-      const device = await tx.devices.get(row.fleet, id);
-      if (device === null) continue;
-      const loaded = await loadDesiredDevice(tx, device);
+    const devices = await tx.devices.listByIds(
+      row.fleet,
+      exposures.map(({ device }) => device),
+    );
+    for (const loaded of await loadDesiredDevices(tx, devices)) {
       const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
       const rollouts = await this.#options.book.startedOf(tx, {
         fleet: row.fleet,
@@ -338,7 +347,7 @@ export class RolloutDesk {
         also,
       });
       const scope = { rollouts, context: this.#context(new Set([row.digest])) };
-      if ((await orderDevice(tx, loaded, scope)).changed) ordered.push(id);
+      if ((await orderDevice(tx, loaded, scope)).changed) ordered.push(loaded.device.device);
     }
     return ordered;
   }

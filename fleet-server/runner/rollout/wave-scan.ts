@@ -5,7 +5,7 @@ import { cellsOfWave } from '../../core/rollout/assignment.ts';
 import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
 import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevice } from './desired-device.ts';
+import { loadDesiredDevices } from './desired-device.ts';
 import { type OrderScope, orderDevice } from './order-device.ts';
 
 export interface WaveScan {
@@ -26,18 +26,20 @@ export async function offerWave(
   const ordered: DeviceId[] = [];
   let offerable = 0;
   let blocked = 0;
-  for await (const device of membersOf(tx, rollout, scope)) {
-    const loaded = await loadDesiredDevice(tx, device);
-    const isFull = ordered.length >= limits.offersPerTurnMax;
-    if (isFull) {
-      offerable += 1;
-      continue;
+  for await (const devices of membersOf(tx, rollout, scope)) {
+    const all = await loadDesiredDevices(tx, devices);
+    for (const [at, loaded] of all.entries()) {
+      // The next turn takes the rest; what is left of this page stands for them.
+      const left = all.length - at;
+      if (ordered.length >= limits.offersPerTurnMax) {
+        return { ordered, offerable: offerable + left, blocked };
+      }
+      const decision = await orderDevice(tx, loaded, scope);
+      if (decision.changed) ordered.push(loaded.device.device);
+      const standing = standingOf(decision, rollout);
+      if (standing === 'offerable') offerable += 1;
+      if (standing === 'blocked') blocked += 1;
     }
-    const decision = await orderDevice(tx, loaded, scope);
-    if (decision.changed) ordered.push(device.device);
-    const standing = standingOf(decision, rollout);
-    if (standing === 'offerable') offerable += 1;
-    if (standing === 'blocked') blocked += 1;
   }
   return { ordered, offerable, blocked };
 }
@@ -65,7 +67,7 @@ async function* membersOf(
   tx: StoreTx,
   { state, target, index }: DesiredRollout,
   { context }: OrderScope,
-): AsyncGenerator<Device> {
+): AsyncGenerator<readonly Device[]> {
   const query = { where: target, nowMs: context.nowMs };
   const wave = state.kind === 'running' ? state.wave : state.spec.waves.length;
   const cells =
@@ -75,11 +77,9 @@ async function* membersOf(
     yield* paged(all);
     return;
   }
-  for (const cell of cells) {
-    const inCell = (after?: DeviceId) =>
-      tx.devices.listCell(state.fleet, cell, { ...query, page: pageAfter(after) });
-    yield* paged(inCell);
-  }
+  const inCells = (after?: DeviceId) =>
+    tx.devices.listCells(state.fleet, cells, { ...query, page: pageAfter(after) });
+  if (cells.length > 0) yield* paged(inCells);
 }
 
 const pageAfter = (after: DeviceId | undefined) => ({
@@ -89,11 +89,11 @@ const pageAfter = (after: DeviceId | undefined) => ({
 
 async function* paged(
   read: (after?: DeviceId) => Promise<readonly Device[]>,
-): AsyncGenerator<Device> {
+): AsyncGenerator<readonly Device[]> {
   let after: DeviceId | undefined;
   for (;;) {
     const page = await read(after);
-    yield* page;
+    yield page;
     after = page.at(-1)?.device;
     if (page.length < limits.storePageMax || after === undefined) return;
   }

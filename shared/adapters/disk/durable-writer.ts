@@ -69,9 +69,11 @@ export class DurableWriter {
     }
   }
 
-  /** After a rename or a removal nothing is believed about names any more; they are cheap to sync again. */
-  forget(): void {
-    this.#durable.clear();
+  /** After a rename or a removal nothing is believed any more about this name and those below it. */
+  forget(path: string): void {
+    for (const name of this.#durable) {
+      if (name === path || name.startsWith(path + sep)) this.#durable.delete(name);
+    }
   }
 
   #remember(path: string): void {

@@ -6,7 +6,7 @@ import * as fs from 'node:fs/promises';
  */
 export type FileCalls = Pick<
   typeof fs,
-  'open' | 'mkdir' | 'rename' | 'link' | 'rm' | 'readdir' | 'stat' | 'statfs'
+  'open' | 'mkdir' | 'rename' | 'link' | 'rm' | 'readdir' | 'stat' | 'lstat' | 'statfs'
 >;
 
 export const realFileCalls: FileCalls = fs;

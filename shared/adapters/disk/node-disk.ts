@@ -8,6 +8,7 @@ import type { DeviceDisk } from '../../ports/device-disk.ts';
 import { diskError, errnoOf, isAbsent } from './disk-error.ts';
 import { DurableWriter } from './durable-writer.ts';
 import { type FileCalls, realFileCalls } from './file-calls.ts';
+import { OpenAppends } from './open-appends.ts';
 import { PathLocks } from './path-locks.ts';
 
 export interface NodeDiskOptions {
@@ -28,19 +29,21 @@ export class NodeDisk implements DeviceDisk {
   readonly #calls: FileCalls;
   readonly #durable: DurableWriter;
   readonly #locks = new PathLocks();
+  readonly #appends: OpenAppends;
 
   constructor(options: NodeDiskOptions) {
     this.#root = options.root;
     this.#calls = options.fileCalls ?? realFileCalls;
     this.#durable = new DurableWriter(options.root, this.#calls, options.onFsyncFailure);
+    const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW;
+    this.#appends = new OpenAppends((native) => this.#calls.open(native, flags, 0o600));
   }
 
   async read(
     path: string,
     options: { readonly bytesMax: number },
   ): Promise<Uint8Array | undefined> {
-    return this.#reading(path, async (file) => {
-      const { size } = await file.stat();
+    return this.#reading(path, async (file, size) => {
       if (size > options.bytesMax) {
         throw new OperatingError(
           'file-too-large',
@@ -55,15 +58,21 @@ export class NodeDisk implements DeviceDisk {
     path: string,
     range: { readonly from: number; readonly length: number },
   ): Promise<Uint8Array | undefined> {
-    return this.#reading(path, async (file) => {
-      const { size } = await file.stat();
+    return this.#reading(path, async (file, size) => {
       const length = Math.max(0, Math.min(range.length, size - range.from));
       return readFully(file, range.from, length);
     });
   }
 
   async size(path: string): Promise<number | undefined> {
-    return this.#reading(path, async (file) => (await file.stat()).size);
+    try {
+      const found = await this.#calls.lstat(this.nativePath(path));
+      if (!found.isFile()) throw new Error('not a file');
+      return found.size;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw diskError(error, `read ${path}`);
+    }
   }
 
   async list(folder: string): Promise<readonly string[]> {
@@ -83,8 +92,8 @@ export class NodeDisk implements DeviceDisk {
   ): Promise<void> {
     await this.#changing('append', path, async (native) => {
       await this.#durable.ensureFolder(dirname(native));
-      await this.#withFile(native, O_WRONLY | O_APPEND | O_CREAT, async (file) => {
-        await appendWhole(file, bytes);
+      await this.#appends.use(native, async (file, size) => {
+        await appendWhole(file, bytes, size);
         if (options.durable) await this.#durable.syncFile(file);
       });
       if (options.durable) await this.#durable.syncName(native);
@@ -119,11 +128,12 @@ export class NodeDisk implements DeviceDisk {
     await this.#changing('rename', to, async (native) => {
       const source = this.nativePath(from);
       if (source === native) return;
+      await this.#appends.close(source);
       await this.#durable.ensureFolder(dirname(native));
       await this.#calls.rename(source, native);
       // Two links of one file: POSIX rename then does nothing at all and leaves the old name.
       await this.#calls.rm(source, { force: true });
-      this.#durable.forget();
+      this.#durable.forget(source);
       // The new name first: a cut in between shows the file twice, never not at all.
       await this.#durable.syncFolder(dirname(native));
       if (dirname(source) !== dirname(native)) await this.#durable.syncFolder(dirname(source));
@@ -155,7 +165,7 @@ export class NodeDisk implements DeviceDisk {
   async remove(path: string): Promise<void> {
     await this.#changing('remove', path, async (native) => {
       await this.#calls.rm(native, { recursive: true, force: true });
-      this.#durable.forget();
+      this.#durable.forget(native);
       try {
         await this.#durable.syncFolder(dirname(native));
       } catch (error) {
@@ -210,12 +220,16 @@ export class NodeDisk implements DeviceDisk {
     await this.#durable.syncFolder(folder);
   }
 
-  async #reading<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
+  async #reading<T>(
+    path: string,
+    read: (file: FileHandle, size: number) => Promise<T>,
+  ): Promise<T | undefined> {
     const native = this.nativePath(path);
     try {
       return await this.#withFile(native, O_RDONLY, async (file) => {
-        if (!(await file.stat()).isFile()) throw new Error('not a file');
-        return read(file);
+        const found = await file.stat();
+        if (!found.isFile()) throw new Error('not a file');
+        return read(file, found.size);
       });
     } catch (error) {
       if (isAbsent(error)) return undefined;
@@ -230,7 +244,11 @@ export class NodeDisk implements DeviceDisk {
   ): Promise<T> {
     const native = this.nativePath(path);
     try {
-      return await this.#locks.run(native, () => change(native));
+      return await this.#locks.run(native, async () => {
+        // Whatever else changes the path, or one above it, may leave the open file without a name.
+        if (action !== 'append') await this.#appends.close(native);
+        return change(native);
+      });
     } catch (error) {
       throw diskError(error, `${action} ${path}`);
     }
@@ -269,8 +287,7 @@ async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
 }
 
 /** A short write (disk full) is undone, or every later record would stand behind a torn one. */
-async function appendWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  const { size } = await file.stat();
+async function appendWhole(file: FileHandle, bytes: Uint8Array, size: number): Promise<void> {
   try {
     await writeWhole(file, bytes);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { limits } from '../../contracts/limits.ts';
+import { equalBytes } from '../../core/bytes.ts';
 import { codeOf } from '../../core/operating-error.ts';
 import type { Result } from '../../core/result.ts';
 import type { DeviceDisk } from '../../ports/device-disk.ts';
@@ -28,6 +29,8 @@ const historyFolder = 'root_history';
  */
 export class MetadataStore {
   readonly #options: StoreOptions;
+  /** Roots found intact, by where they lie: the same bytes are not verified twice. */
+  readonly #intact = new Map<string, SignedFile<Root>>();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -75,7 +78,7 @@ export class MetadataStore {
   /** 5.2: the newest intact root of all copies. Fails with `tuf-no-root`. */
   async readRoot(): Promise<Result<SignedFile<Root>, TufFailure>> {
     const { pinnedRoot } = this.#options;
-    const pinned = pinnedRoot === undefined ? undefined : intactRoot(pinnedRoot);
+    const pinned = pinnedRoot === undefined ? undefined : this.#verified('pinned', pinnedRoot);
     const stored = (await this.#intactRootAt('root.json')) ?? (await this.#newestInHistory());
     const newest =
       stored === undefined || (pinned?.body.version ?? 0) > stored.body.version ? pinned : stored;
@@ -99,7 +102,16 @@ export class MetadataStore {
 
   async #intactRootAt(name: string): Promise<SignedFile<Root> | undefined> {
     const bytes = await this.#readBounded(this.#path(name), limits.tufRootBytesMax);
-    return bytes === undefined ? undefined : intactRoot(bytes);
+    return bytes === undefined ? undefined : this.#verified('stored', bytes);
+  }
+
+  #verified(place: 'pinned' | 'stored', bytes: Uint8Array): SignedFile<Root> | undefined {
+    const known = this.#intact.get(place);
+    if (known !== undefined && equalBytes(known.bytes, bytes)) return known;
+    const verified = verifyFirstRoot(bytes);
+    if (!verified.ok) return undefined;
+    this.#intact.set(place, verified.value);
+    return verified.value;
   }
 
   /** A file above its limit is not one that we wrote: damage, like any other. */
@@ -121,8 +133,3 @@ export class MetadataStore {
 const topLevelNames: ReadonlySet<string> = new Set(topLevelRoles.map(localMetadataName));
 
 const historyName = (version: number): string => `${historyFolder}/${version}.root.json`;
-
-function intactRoot(bytes: Uint8Array): SignedFile<Root> | undefined {
-  const verified = verifyFirstRoot(bytes);
-  return verified.ok ? verified.value : undefined;
-}

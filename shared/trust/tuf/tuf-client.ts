@@ -1,4 +1,5 @@
 import { limits } from '../../contracts/limits.ts';
+import { equalBytes } from '../../core/bytes.ts';
 import { err, ok, type Result } from '../../core/result.ts';
 import { type TufFailure, tufFailure } from './failure.ts';
 import { isListedFile } from './file-hash.ts';
@@ -49,6 +50,8 @@ export interface LocalTrust {
 export class TufClient {
   readonly #source: MetadataSource;
   readonly #store: MetadataStore;
+  /** What the local files were found to be: the same bytes under the same root are not verified twice. */
+  readonly #local = new Map<string, { readonly root: Root; readonly file: SignedFile<unknown> }>();
 
   constructor({ source, store }: TufClientOptions) {
     this.#source = source;
@@ -162,8 +165,15 @@ export class TufClient {
     root: Root,
   ): Promise<SignedFile<TufBodies[K]> | undefined> {
     const bytes = await this.#store.read(kind);
-    const verified = bytes === undefined ? undefined : verifyLocal(kind, bytes, root);
-    return verified?.ok === true ? verified.value : undefined;
+    if (bytes === undefined) return undefined;
+    const known = this.#local.get(kind);
+    if (known?.root === root && equalBytes(known.file.bytes, bytes)) {
+      return known.file as SignedFile<TufBodies[K]>;
+    }
+    const verified = verifyLocal(kind, bytes, root);
+    if (!verified.ok) return undefined;
+    this.#local.set(kind, { root, file: verified.value });
+    return verified.value;
   }
 }
 

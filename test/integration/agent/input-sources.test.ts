@@ -90,7 +90,7 @@ test('given a watched folder, each file gets one answer beside it, a second star
   expect(labels.slice(2)).toEqual(['ts']);
 });
 
-test('given recorded files, they come in name order, again and again, and a lost one is passed over', async () => {
+test('given recorded files, they come in name order, again and again, and are read once', async () => {
   await mkdir(join(folder, 'deep'));
   await writeFile(join(folder, 'b.cjs'), 'b');
   await writeFile(join(folder, 'deep', 'a.mts'), 'a');
@@ -102,10 +102,26 @@ test('given recorded files, they come in name order, again and again, and a lost
   pumping = pump.run(source, stop.signal);
   await until(() => labels.length >= 5);
   expect(labels.slice(0, 4)).toEqual(['js', 'ts', 'js', 'ts']);
+
+  const items = source.items(stop.signal);
+  const nextLabel = async () => (await items.next()).value?.label;
+  expect(await nextLabel()).toBe('js');
   await rm(join(folder, 'b.cjs'));
-  labels.length = 0;
-  await until(() => labels.length >= 4);
-  expect(labels.slice(-2)).toEqual(['ts', 'ts']);
+  // What was read once is not read again.
+  expect([await nextLabel(), await nextLabel()]).toEqual(['ts', 'js']);
+});
+
+test('given a recorded file that is gone when its turn comes, it is passed over', async () => {
+  for (const name of ['a.js', 'b.ts', 'c.js']) await writeFile(join(folder, name), name);
+  const source = new ReplayFiles({
+    ...{ app, clock, log, perSecond: 500, labels: 'extension' },
+    ...{ paths: ['a.js', 'b.ts', 'c.js'].map((name) => join(folder, name)), list: undefined },
+  });
+  const items = source.items(stop.signal);
+  const nextLabel = async () => (await items.next()).value?.label;
+  expect(await nextLabel()).toBe('js');
+  await rm(join(folder, 'b.ts'));
+  expect([await nextLabel(), await nextLabel()]).toEqual(['js', 'js']);
 });
 
 test('given a local broker, a message is answered on the second topic, over a broken connection too', async () => {

@@ -27,13 +27,14 @@ export function sqlDeviceApps(queries: Queries): DeviceAppRepository {
           .executeTakeFirst(),
       ),
 
-    listOf: async (fleet, device) =>
+    listOf: async (fleet, devices) =>
       shape.toNouns(
         await queries
           .selectFrom('deviceApps')
           .selectAll()
           .where('fleet', '=', fleet)
-          .where('device', '=', device)
+          .where('device', 'in', listed(devices))
+          .orderBy('device')
           .orderBy('app')
           .execute(),
       ),
@@ -95,6 +96,15 @@ export function sqlDesiredEnvelopes(queries: Queries): DesiredEnvelopeRepository
         .where('fleet', '=', fleet)
         .where('device', '=', device)
         .executeTakeFirst()) ?? null,
+
+    listFor: (fleet, devices) =>
+      queries
+        .selectFrom('desiredEnvelopes')
+        .selectAll()
+        .where('fleet', '=', fleet)
+        .where('device', 'in', listed(devices))
+        .orderBy('device')
+        .execute(),
 
     put: async (record) => {
       const { fleet: _fleet, device: _device, ...rest } = record;

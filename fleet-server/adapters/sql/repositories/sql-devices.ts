@@ -30,14 +30,25 @@ export function sqlDevices(queries: Queries): DeviceRepository {
           .executeTakeFirst(),
       ),
 
+    listByIds: async (fleet, devices) =>
+      shape.toNouns(
+        await queries
+          .selectFrom('devices')
+          .selectAll()
+          .where('fleet', '=', fleet)
+          .where('device', 'in', listed(devices))
+          .orderBy('device')
+          .execute(),
+      ),
+
     list: async (fleet, query, { after, limit }) => {
       let rows = meant(queries, fleet, query).selectAll().orderBy('device');
       if (after !== undefined) rows = rows.where('device', '>', after);
       return shape.toNouns(await rows.limit(pageLimit(limit)).execute());
     },
 
-    listCell: async (fleet, cell, { page: { after, limit }, ...query }) => {
-      let rows = meant(queries, fleet, query).selectAll().where('cell', '=', cell);
+    listCells: async (fleet, cells, { page: { after, limit }, ...query }) => {
+      let rows = meant(queries, fleet, query).selectAll().where('cell', 'in', listed(cells));
       if (after !== undefined) rows = rows.where('device', '>', after);
       return shape.toNouns(await rows.orderBy('device').limit(pageLimit(limit)).execute());
     },

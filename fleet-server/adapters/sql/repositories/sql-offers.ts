@@ -50,12 +50,13 @@ function offerLists(
   queries: Queries,
 ): Pick<OfferRepository, 'listExposures' | 'listByPhase' | 'listDue' | 'listPlaces'> {
   return {
-    listExposures: async (fleet, device) => {
+    listExposures: async (fleet, devices) => {
       const rows = await queries
         .selectFrom('offers')
         .selectAll()
         .where('fleet', '=', fleet)
-        .where('device', '=', device)
+        .where('device', 'in', listed(devices))
+        .orderBy('device')
         .orderBy('rollout')
         .execute();
       return rows.map(exposureOf);

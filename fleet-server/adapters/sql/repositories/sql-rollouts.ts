@@ -1,9 +1,16 @@
-import { sql } from 'kysely';
+import { type SelectQueryBuilder, sql } from 'kysely';
+import type { FleetId } from '../../../../shared/core/ids.ts';
 import type { Rollout, RolloutEvent } from '../../../core/model/rollout.ts';
-import type { RolloutRepository } from '../../../ports/repositories/rollout-repository.ts';
+import type { Page } from '../../../ports/repositories/page.ts';
+import type {
+  RolloutQuery,
+  RolloutRepository,
+} from '../../../ports/repositories/rollout-repository.ts';
 import { listed, pageLimit } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
-import type { Queries } from '../schema.ts';
+import type { Queries, StoreSchema } from '../schema.ts';
+
+type RolloutPage = Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>;
 
 const shape = new RowShape<Rollout, 'spec' | 'reducerState'>({ json: ['spec', 'reducerState'] });
 const eventShape = new RowShape<RolloutEvent, 'numbers'>({ json: ['numbers'] });
@@ -20,22 +27,23 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
           .executeTakeFirst(),
       ),
 
-    list: async (fleet, { statuses, app, digest }, { after, limit }) => {
-      let rows = queries.selectFrom('rollouts').selectAll().where('fleet', '=', fleet);
-      if (statuses !== undefined) rows = rows.where('status', 'in', listed(statuses));
-      if (app !== undefined) rows = rows.where('app', '=', app);
-      if (digest !== undefined) rows = rows.where('digest', '=', digest);
-      if (after !== undefined) {
-        rows = rows.where((eb) =>
-          eb(
-            eb.refTuple('createdAtMs', 'rollout'),
-            '<',
-            eb.tuple(after.createdAtMs, after.rollout),
-          ),
-        );
-      }
-      const ordered = rows.orderBy('createdAtMs', 'desc').orderBy('rollout', 'desc');
-      return shape.toNouns(await ordered.limit(pageLimit(limit)).execute());
+    list: async (fleet, query, page) =>
+      shape.toNouns(await meant(queries, { fleet, query, page }).selectAll().execute()),
+
+    listVersions: (fleet, query, page) =>
+      meant(queries, { fleet, query, page }).select(['rollout', 'app', 'version']).execute(),
+
+    listStopped: async (fleet, digests) => {
+      const rows = await queries
+        .selectFrom('rollouts')
+        .select('digest')
+        .distinct()
+        .where('fleet', '=', fleet)
+        .where('status', 'in', listed(stoppedStatuses))
+        .where('digest', 'in', listed(digests))
+        .orderBy('digest')
+        .execute();
+      return rows.map(({ digest }) => digest);
     },
 
     highestOrder: async (fleet) => {
@@ -64,6 +72,27 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
 
     ...rolloutEvents(queries),
   };
+}
+
+const stoppedStatuses = ['aborting', 'aborted'] as const;
+
+/** Newest first. */
+function meant(
+  queries: Queries,
+  { fleet, query, page }: { fleet: FleetId; query: RolloutQuery; page: RolloutPage },
+): SelectQueryBuilder<StoreSchema, 'rollouts', object> {
+  const { statuses, app, digest } = query;
+  const { after, limit } = page;
+  let rows = queries.selectFrom('rollouts').where('fleet', '=', fleet);
+  if (statuses !== undefined) rows = rows.where('status', 'in', listed(statuses));
+  if (app !== undefined) rows = rows.where('app', '=', app);
+  if (digest !== undefined) rows = rows.where('digest', '=', digest);
+  if (after !== undefined) {
+    rows = rows.where((eb) =>
+      eb(eb.refTuple('createdAtMs', 'rollout'), '<', eb.tuple(after.createdAtMs, after.rollout)),
+    );
+  }
+  return rows.orderBy('createdAtMs', 'desc').orderBy('rollout', 'desc').limit(pageLimit(limit));
 }
 
 function rolloutEvents(queries: Queries): Pick<RolloutRepository, 'appendEvent' | 'listEvents'> {
