@@ -152,6 +152,7 @@ function want(state: UpdateState, app: AppState, target: Target): AppState {
     wanted: target,
     isWithdrawn: false,
     attempt: needsNoAttempt ? undefined : freshAttempt(target),
+    held: isHeld && !wasRefused ? goBack(app.held, target.digest) : app.held,
     outcome: isHeld && !wasRefused ? { kind: 'committed', target } : app.outcome,
   };
 }
@@ -242,6 +243,17 @@ const hold = (held: readonly Slot[], target: Target): readonly Slot[] => {
     limits.heldSlotsMax,
   );
 };
+
+/**
+ * Ordered back to what is held already: that is the newest proven one again, and what was left for it comes last. It
+ * may be the release that was aborted, and must not answer again while the next one is tried.
+ */
+function goBack(held: readonly Slot[], digest: Digest): readonly Slot[] {
+  const [left, ...others] = held;
+  if (left === undefined || left.digest === digest) return held;
+  const wanted = others.filter((slot) => slot.digest === digest);
+  return [...wanted, ...others.filter((slot) => slot.digest !== digest), left];
+}
 
 function advance(
   state: UpdateState,

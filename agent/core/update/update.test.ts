@@ -309,6 +309,30 @@ describe('the device update machine', () => {
     expect(device.running()).toBe(digestOf('a'));
   });
 
+  it('never lets the release it was ordered back from answer again while the next one is tried', () => {
+    const device = new Device();
+    for (const [generation, letter] of ['a', 'b', 'c', 'b'].entries()) {
+      device.want(target(letter, generation + 1));
+      device.run();
+    }
+    expect(device.running()).toBe(digestOf('b'));
+    device.fails.set(digestOf('d'), 'self-test');
+    device.want(target('d', 5));
+    const seen = new Set<Digest | undefined>();
+    for (let step = device.next(); step !== undefined; step = device.next()) {
+      seen.add(device.running());
+      device.perform(step);
+    }
+    seen.add(device.running());
+    expect(seen).not.toContain(digestOf('c'));
+    device.reboot();
+    device.run();
+    expect(device.running()).toBe(digestOf('b'));
+    expect(device.state.apps.get(app)?.held.map(({ digest }) => digest)).toEqual(
+      ['b', 'a', 'c'].map(digestOf),
+    );
+  });
+
   it('decides the same after its history was compacted', () => {
     const act = fc.constantFrom(
       'good',
