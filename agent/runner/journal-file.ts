@@ -26,7 +26,8 @@ export interface OpenedJournal<T> {
  * An append-only, checksummed file of JSON records.
  *
  * INVARIANTS
- * - A resolved `append` survives a power cut; what a rejected one left behind is cut off before the next.
+ * - A resolved `append` survives a power cut, a `note` only with the next `append`; what a rejected one left behind
+ *   is cut off before the next.
  * - One write at a time, in call order.
  * - The file never exceeds `bytesMax`; `compact` is the only way to make room.
  */
@@ -83,6 +84,15 @@ export class JournalFile<T> {
 
   /** One write for several records. A power cut may keep the first few of them, never a later one alone. */
   appendAll(records: readonly T[]): Promise<void> {
+    return this.#append(records, true);
+  }
+
+  /** As `appendAll`, but a power cut before the next durable append may take these records away. */
+  note(records: readonly T[]): Promise<void> {
+    return this.#append(records, false);
+  }
+
+  #append(records: readonly T[], durable: boolean): Promise<void> {
     return this.#inTurn(async () => {
       const bytes = concatBytes(records.map((record, i) => encode(record, this.#records + i)));
       if (this.#intactBytes + bytes.length > this.#bytesMax) {
@@ -93,7 +103,7 @@ export class JournalFile<T> {
       }
       await this.#clearDebris();
       this.#hasDebris = true;
-      await this.#disk.append(this.#path, bytes, { durable: true });
+      await this.#disk.append(this.#path, bytes, { durable });
       this.#hasDebris = false;
       this.#intactBytes += bytes.length;
       this.#records += records.length;

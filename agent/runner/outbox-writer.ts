@@ -146,7 +146,9 @@ export class OutboxWriter {
     const step = stepOutbox(this.#state, event, { isConnected: publish !== undefined });
     if (step.records.length > 0) {
       await this.#makeRoom();
-      await this.#journal.appendAll(step.records);
+      // A lost acknowledgement costs a resend that the server knows already: no reason to wear out the flash.
+      if (event.kind === 'acknowledged') await this.#journal.note(step.records);
+      else await this.#journal.appendAll(step.records);
     }
     this.#state = step.state;
     for (const { first, last } of step.shed) {

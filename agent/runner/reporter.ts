@@ -58,12 +58,21 @@ export class Reporter {
     signal.addEventListener('abort', stop, { once: true });
     const { clock, log } = this.#options;
     let sentMs = Number.NEGATIVE_INFINITY;
+    let told: string | undefined;
     for (;;) {
       await this.#due.wait();
       if (signal.aborted) return;
       const soonMs = clock.monotonicMs() + limits.reportPauseMs;
       await clock.sleepUntil(Math.max(soonMs, sentMs + limits.reportIntervalMs), signal);
+      // The phases of an update may wait; what it came to does not.
+      while (this.#outcomes() === told && !signal.aborted) {
+        const nowMs = clock.monotonicMs();
+        const untilMs = Math.min(sentMs + limits.reportPhasesMs, nowMs + limits.reportIntervalMs);
+        if (untilMs <= nowMs) break;
+        await clock.sleepUntil(untilMs, signal);
+      }
       sentMs = clock.monotonicMs();
+      told = this.#outcomes();
       try {
         await this.#send();
       } catch (error) {
@@ -74,6 +83,16 @@ export class Reporter {
         );
       }
     }
+  }
+
+  /** What each app has come to, in a form that is equal when nothing of it changed. */
+  #outcomes(): string {
+    const { apps, refusals } = this.#options.updates.state;
+    const settled = [...apps.values()].map(({ app, attempt, outcome, running, isWithdrawn }) => [
+      ...[app, isWithdrawn, attempt === undefined, outcome?.kind, outcome?.target.digest],
+      attempt === undefined ? running?.slot.digest : undefined,
+    ]);
+    return JSON.stringify([settled, refusals.length]);
   }
 
   async #send(): Promise<void> {

@@ -85,15 +85,7 @@ export class ReportIntake {
   ): Promise<LoadedDevice> {
     const { fleet, device: id } = device;
     const nowMs = this.#options.clock.nowMs();
-    await tx.devices.putReportedEnvelope({
-      fleet,
-      device: id,
-      epoch: report.epoch,
-      number: report.number,
-      envelope,
-      receivedAtMs: nowMs,
-    });
-    const seen = report.seen;
+    const { epoch, number, seen } = report;
     const answer = answerReport(
       {
         directorVersion: this.#options.director.version,
@@ -104,7 +96,6 @@ export class ReportIntake {
       },
       report,
     );
-    if (answer.isForeign) await this.#tellForeign(tx, device, report);
     const patch = {
       facts: report.facts,
       zone: report.zone ?? null,
@@ -112,20 +103,28 @@ export class ReportIntake {
       protocolMin: report.protocol.min,
       protocolMax: report.protocol.max,
       lastSeenMs: nowMs,
-      reportedNumber: report.number,
+      reportedNumber: number,
       seenDirectorVersion: seen.directorVersion,
       seenGeneration: seen.generation,
       issuedGeneration: answer.issuedGeneration,
       needsReport: false,
     };
-    await tx.devices.update(fleet, id, patch);
     const apps = new Map(known.map((app) => [app.app, app]));
     for (const app of report.apps) {
       const before = apps.get(app.app) ?? blankDeviceApp(device, app.app);
-      const after = reportedOnto(before, app, { report, nowMs });
-      apps.set(app.app, after);
-      await tx.deviceApps.put(after);
+      apps.set(app.app, reportedOnto(before, app, { report, nowMs }));
     }
+    const reported = report.apps.flatMap(({ app }) => apps.get(app) ?? []);
+    // Rows that do not depend on each other travel together.
+    await Promise.all([
+      tx.devices.putReportedEnvelope({
+        ...{ fleet, device: id, epoch, number, envelope },
+        receivedAtMs: nowMs,
+      }),
+      tx.devices.update(fleet, id, patch),
+      ...reported.map((app) => tx.deviceApps.put(app)),
+      ...(answer.isForeign ? [this.#tellForeign(tx, device, report)] : []),
+    ]);
     return loadedDeviceOf({ ...device, ...patch }, [...apps.values()], desired.exposures);
   }
 

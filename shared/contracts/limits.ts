@@ -150,6 +150,8 @@ export const limits = {
   tufRootRotationsMax: 256,
   /** Root versions kept beside the current one, against a damaged file. */
   tufRootHistoryMax: 4,
+  /** Public keys that stay imported: importing one costs more than half of a verification. */
+  verifyingKeysKept: 4096,
   /** Delegated roles visited in one lookup, and kept on a device's disk. */
   tufDelegationsMax: 32,
   /** One metadata request, start to last byte. */
@@ -334,8 +336,10 @@ export const limits = {
   reconnectMsMax: 300_000,
   /** Changes within this pause are one report. */
   reportPauseMs: 100,
-  /** Between two reports of one device: the phases of an update come faster than anybody needs to know. */
+  /** Between two reports of one device. */
   reportIntervalMs: 300,
+  /** And while an update only goes through its phases, which come faster than anybody needs to know. */
+  reportPhasesMs: 1_500,
   /** Report numbers reserved by one write. */
   reportNumberBlock: 64,
   /** The trusted-time floor is written in steps of this size. */

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { limits } from '../contracts/limits.ts';
 import { concatBytes, hexOf } from '../core/bytes.ts';
 import { invariant } from '../core/invariant.ts';
 import type { Signer } from '../ports/signer.ts';
@@ -36,13 +37,28 @@ export function keyIdOf(publicKey: Uint8Array): string {
  * small order (such a key "signs" every message), or not on the curve.
  */
 export function openVerifyingKey(publicKey: Uint8Array): VerifyingKey | undefined {
+  const name = hexOf(publicKey.subarray(0, 33));
+  const known = opened.get(name);
+  if (known !== undefined) return known;
+  const key = openFresh(publicKey);
+  if (key === undefined) return undefined;
+  const [oldest] = opened.size >= limits.verifyingKeysKept ? opened.keys() : [];
+  if (oldest !== undefined) opened.delete(oldest);
+  opened.set(name, key);
+  return key;
+}
+
+/** Keys that were opened, by their bytes: a key never changes, and whoever signs once signs again. */
+const opened = new Map<string, VerifyingKey>();
+
+function openFresh(publicKey: Uint8Array): VerifyingKey | undefined {
   if (publicKey.length !== 32 || isUnreduced(publicKey) || isSmallOrder(publicKey))
     return undefined;
   const key = importPublic(publicKey);
   if (key === undefined) return undefined;
   return {
     keyId: keyIdOf(publicKey),
-    publicKey,
+    publicKey: Uint8Array.from(publicKey),
     // OpenSSL refuses S >= L (RFC 8032, 5.1.7); tweetnacl does not, so it never verifies here.
     verify: (message, signature) =>
       signature.length === 64 && verify(null, message, key, signature),

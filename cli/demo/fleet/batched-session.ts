@@ -40,7 +40,7 @@ export function batched(session: InferenceSession): InferenceSession {
   };
 }
 
-/** What one call gets of a batch is its row, and its share of the model's time. */
+/** What one call gets of a batch is its row, and the time of the whole run: that is how long the model took for it. */
 async function runTogether(session: InferenceSession, calls: readonly Call[]): Promise<void> {
   const [first] = calls;
   if (first === undefined) return;
@@ -55,7 +55,7 @@ async function runTogether(session: InferenceSession, calls: readonly Call[]): P
     const { outputs, runMs } = await session.run(joined(calls.map(({ inputs }) => inputs)));
     for (const [row, call] of calls.entries()) {
       const own = new Map([...outputs].map(([name, tensor]) => [name, rowOf(tensor, row)]));
-      call.resolve({ outputs: own, runMs: runMs / calls.length });
+      call.resolve({ outputs: own, runMs });
     }
   } catch (error) {
     for (const { reject } of calls) reject(error);

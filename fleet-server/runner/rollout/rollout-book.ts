@@ -61,17 +61,23 @@ export class RolloutBook {
   open(row: Rollout): DesiredRollout | undefined {
     const known = this.#read.get(row.rollout);
     if (known?.version === row.version) return known.rollout;
-    const rollout = desiredRolloutOf(stateOf(row));
+    const rollout = desiredRolloutOf(stateOf(row), known?.rollout?.index);
     if (this.#read.size >= limits.rolloutBookMax) this.#read.clear();
     this.#read.set(row.rollout, { version: row.version, rollout });
     return rollout;
   }
 }
 
-function desiredRolloutOf(state: RolloutState): DesiredRollout | undefined {
+/** `known`: an index of the same rollout. Most looks change the state and not who is in which wave. */
+function desiredRolloutOf(
+  state: RolloutState,
+  known: DesiredRollout['index'] | undefined,
+): DesiredRollout | undefined {
   if (!isStarted(state)) return undefined;
   const assignment = assignmentOf(state);
-  const index = assignment === null ? null : indexAssignment(assignment);
+  const isKnown = JSON.stringify(known?.assignment ?? null) === JSON.stringify(assignment);
+  const index =
+    assignment === null ? null : ((isKnown ? known : null) ?? indexAssignment(assignment));
   return { state, target: targetOf(state), index };
 }
 

@@ -95,6 +95,7 @@ export class NodeDisk implements DeviceDisk {
       await this.#appends.use(native, async (file, size) => {
         await appendWhole(file, bytes, size);
         if (options.durable) await this.#durable.syncFile(file);
+        return size + bytes.length;
       });
       if (options.durable) await this.#durable.syncName(native);
     });

@@ -6,8 +6,7 @@ interface OpenAppend {
   readonly file: FileHandle;
   /** Uses under way; a file in use is not closed. */
   uses: number;
-  /** Opened just now: not looked at yet. */
-  isFresh: boolean;
+  size: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -15,7 +14,9 @@ interface OpenAppend {
  * Files that are appended to again and again stay open between two appends: a journal's record costs a write and an
  * fsync, not five calls. At most `diskOpenAppendsMax`, each closed when it has rested for `diskOpenAppendMs`.
  *
- * INVARIANT: uses and closes of one path do not overlap; the disk's path locks see to that.
+ * INVARIANTS
+ * - Uses and closes of one path do not overlap; the disk's path locks see to that.
+ * - Nobody else changes these files while this process lives: what lies below a disk's root is one process's own.
  */
 export class OpenAppends {
   readonly #open: (native: string) => Promise<FileHandle>;
@@ -27,27 +28,20 @@ export class OpenAppends {
   }
 
   /**
-   * `size`: bytes of the file before. After a failure the file is closed: what is wrong with it may be wrong with the
+   * `append` gets the bytes of the file before, and returns those after. After a failure the file is closed: what is wrong with it may be wrong with the
    * handle.
    */
   async use(
     native: string,
-    append: (file: FileHandle, size: number) => Promise<void>,
+    append: (file: FileHandle, size: number) => Promise<number>,
   ): Promise<void> {
     const entry = this.#files.get(native) ?? (await this.#opened(native));
     clearTimeout(entry.timer);
     entry.uses += 1;
+    this.#files.delete(native);
+    this.#files.set(native, entry);
     try {
-      const { size, nlink } = await entry.file.stat();
-      // Somebody else has removed or replaced it: what is appended here would be nowhere.
-      if (nlink === 0 && !entry.isFresh) {
-        await this.#drop(native, entry);
-        return await this.use(native, append);
-      }
-      entry.isFresh = false;
-      this.#files.delete(native);
-      this.#files.set(native, entry);
-      await append(entry.file, size);
+      entry.size = await append(entry.file, entry.size);
     } catch (error) {
       await this.#drop(native, entry);
       throw error;
@@ -67,7 +61,8 @@ export class OpenAppends {
 
   async #opened(native: string): Promise<OpenAppend> {
     const file = await this.#open(native);
-    return { file, uses: 0, isFresh: true, timer: undefined };
+    const { size } = await file.stat();
+    return { file, size, uses: 0, timer: undefined };
   }
 
   async #makeRoom(): Promise<void> {
