@@ -57,19 +57,20 @@ export class Reporter {
     const stop = (): void => this.#due.ring();
     signal.addEventListener('abort', stop, { once: true });
     const { clock, log } = this.#options;
+    const isOver = (): boolean => signal.aborted;
     let sentMs = Number.NEGATIVE_INFINITY;
     let told: string | undefined;
     for (;;) {
       await this.#due.wait();
-      if (signal.aborted) return;
+      if (isOver()) return;
       const soonMs = clock.monotonicMs() + limits.reportPauseMs;
       await clock.sleepUntil(Math.max(soonMs, sentMs + limits.reportIntervalMs), signal);
       // The phases of an update may wait; what it came to does not.
-      while (this.#outcomes() === told && !signal.aborted) {
-        const nowMs = clock.monotonicMs();
-        const untilMs = Math.min(sentMs + limits.reportPhasesMs, nowMs + limits.reportIntervalMs);
-        if (untilMs <= nowMs) break;
-        await clock.sleepUntil(untilMs, signal);
+      const phasesMs = sentMs + limits.reportPhasesMs;
+      while (this.#outcomes() === told && clock.monotonicMs() < phasesMs) {
+        if (isOver()) return;
+        const nextMs = clock.monotonicMs() + limits.reportIntervalMs;
+        await clock.sleepUntil(Math.min(phasesMs, nextMs), signal);
       }
       sentMs = clock.monotonicMs();
       told = this.#outcomes();

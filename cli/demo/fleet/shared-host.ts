@@ -30,7 +30,8 @@ interface Trial {
 
 /**
  * The inference host that in-process devices share behind their own port: one session for each digest, which batches
- * what is asked at once, and one self-test, in a disposable process. A device on a machine of its own has all of this to itself.
+ * what is asked at once, and one self-test, in a disposable process. A device on a machine of its own has all of this
+ * to itself.
  */
 export class SharedHost implements InferenceRuntime {
   readonly #runtime: InferenceRuntime;

@@ -28,8 +28,8 @@ export class OpenAppends {
   }
 
   /**
-   * `append` gets the bytes of the file before, and returns those after. After a failure the file is closed: what is wrong with it may be wrong with the
-   * handle.
+   * `append` gets the bytes of the file before, and returns those after. After a failure the file is closed: what is
+   * wrong with it may be wrong with the handle.
    */
   async use(
     native: string,

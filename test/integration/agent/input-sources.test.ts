@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LocalTopic } from '../../../agent/adapters/inputs/local-topic.ts';
 import { ReplayFiles } from '../../../agent/adapters/inputs/replay-files.ts';
 import { WatchedFolder } from '../../../agent/adapters/inputs/watched-folder.ts';
+import type { InputItem } from '../../../agent/ports/input-source.ts';
 import { InputPump } from '../../../agent/runner/input-pump.ts';
 import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
 import { openLocalBroker } from '../../../shared/adapters/mqtt/local-broker.ts';
@@ -90,6 +91,11 @@ test('given a watched folder, each file gets one answer beside it, a second star
   expect(labels.slice(2)).toEqual(['ts']);
 });
 
+async function labelOfNext(items: AsyncIterator<InputItem>): Promise<string | undefined> {
+  const next = await items.next();
+  return next.done === true ? undefined : next.value.label;
+}
+
 test('given recorded files, they come in name order, again and again, and are read once', async () => {
   await mkdir(join(folder, 'deep'));
   await writeFile(join(folder, 'b.cjs'), 'b');
@@ -104,7 +110,7 @@ test('given recorded files, they come in name order, again and again, and are re
   expect(labels.slice(0, 4)).toEqual(['js', 'ts', 'js', 'ts']);
 
   const items = source.items(stop.signal);
-  const nextLabel = async () => (await items.next()).value?.label;
+  const nextLabel = () => labelOfNext(items);
   expect(await nextLabel()).toBe('js');
   await rm(join(folder, 'b.cjs'));
   // What was read once is not read again.
@@ -118,7 +124,7 @@ test('given a recorded file that is gone when its turn comes, it is passed over'
     ...{ paths: ['a.js', 'b.ts', 'c.js'].map((name) => join(folder, name)), list: undefined },
   });
   const items = source.items(stop.signal);
-  const nextLabel = async () => (await items.next()).value?.label;
+  const nextLabel = () => labelOfNext(items);
   expect(await nextLabel()).toBe('js');
   await rm(join(folder, 'b.ts'));
   expect([await nextLabel(), await nextLabel()]).toEqual(['js', 'js']);

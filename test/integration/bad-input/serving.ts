@@ -1,6 +1,7 @@
 import { initialUpdateState } from '../../../agent/core/update/update-state.ts';
 import type { HostedModel, TimedAnswer } from '../../../agent/runner/model-host.ts';
 import { openFrontDoor } from '../../../agent/serving/front-door.ts';
+import { openMetricsDoor } from '../../../agent/serving/metrics-door.ts';
 import type { ServedAgent } from '../../../agent/serving/served-models.ts';
 import { checkInputs } from '../../../shared/runtime/input-check.ts';
 import { doubler, doublerBundle } from '../../support/device-world.ts';
@@ -9,6 +10,8 @@ import { type Attack, atDoor, type BadCase, type Scene } from './bad-case.ts';
 
 interface ServingScene extends Scene {
   readonly origin: string;
+  /** Of the door to the agent's figures. */
+  readonly figures: string;
 }
 
 const { config } = doublerBundle('1.2.3');
@@ -32,14 +35,25 @@ async function open(): Promise<ServingScene> {
       return { ...classes, latencyMs: 1, runMs: 1, outputs: new Map() };
     },
   };
-  const door = await openFrontDoor({
-    ...{ agent, agentVersion: '0.1.0', log: silentLog, host: '127.0.0.1', port: 0 },
-    ...{ token: 'secret', tls: undefined, hosts: [], insecurePlaintext: false },
+  const rule = {
+    ...{ host: '127.0.0.1', port: 0, token: 'secret', tls: undefined },
+    ...{ hosts: [], insecurePlaintext: false },
+  };
+  const door = await openFrontDoor({ agent, agentVersion: '0.1.0', log: silentLog, ...rule });
+  const figures = await openMetricsDoor({
+    ...{ log: silentLog, ...rule },
+    exposition: async () => {
+      taken.push('figures');
+      return { contentType: 'text/plain', text: '' };
+    },
   });
   return {
     origin: `http://127.0.0.1:${door.port}`,
+    figures: `http://127.0.0.1:${figures.port}`,
     state: async () => taken.join(),
-    close: () => door.close(),
+    close: async () => {
+      await Promise.all([door.close(), figures.close()]);
+    },
   };
 }
 
@@ -56,6 +70,18 @@ const asking =
       });
       const { error = 'ok' } = (await answer.json()) as { readonly error?: string };
       return error.split(':')[0] ?? 'none';
+    };
+  };
+
+const askingFigures =
+  (path: string, options: { readonly method?: string; readonly token?: string } = {}) =>
+  ({ figures }: ServingScene): Attack => {
+    const { method = 'GET', token = 'secret' } = options;
+    return async () => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await fetch(`${figures}${path}`, { method, headers });
+      const { code = 'ok' } = (await answer.json()) as { readonly code?: string };
+      return code;
     };
   };
 
@@ -101,6 +127,21 @@ const cases: readonly BadCase<ServingScene>[] = [
     code: 'token-invalid',
     title: 'a token is another one',
     prepare: asking(x(), { headers: { authorization: 'Bearer guess' } }),
+  },
+  {
+    code: 'method-refused',
+    title: 'figures are written to',
+    prepare: askingFigures('/metrics', { method: 'POST' }),
+  },
+  {
+    code: 'route-unknown',
+    title: 'figures are asked under another name',
+    prepare: askingFigures('/debug'),
+  },
+  {
+    code: 'token-invalid',
+    title: 'figures are asked with another token',
+    prepare: askingFigures('/metrics', { token: 'guess' }),
   },
 ];
 
