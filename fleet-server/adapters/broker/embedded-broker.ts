@@ -154,7 +154,8 @@ export class EmbeddedBroker implements Broker {
     const denied = (reason: string): void => this.#denied(reason);
     const aedes = await Aedes.createBroker({
       ...createAccessHooks({ sessions: this.#sessions, clock, denied }),
-      connectTimeout: this.#bounds.loginTimeoutMs,
+      // Ours ends the wait and counts it; theirs would close in silence.
+      connectTimeout: 2 * this.#bounds.loginTimeoutMs,
       drainTimeout: this.#bounds.drainTimeoutMs,
       maxTopicLevels: limits.topicLevelsMax,
       maxInflightInbound: limits.brokerInflightInboundMax,
