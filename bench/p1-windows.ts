@@ -1,8 +1,8 @@
 /**
  * P1: durable telemetry windows per second through the whole server (MQTT QoS 1 in, authenticated, validated, committed
- * with `synchronous=FULL`, acknowledged), 500 publishers, against Mosquitto merely acknowledging the same publishes from
- * the same generator. The server is a thread of this process, Mosquitto a process. Run after a build, where `mosquitto`
- * is on the path: `node dist/bench/p1-windows.js [publishers]`.
+ * with `synchronous=FULL`, acknowledged), 500 publishers, against Mosquitto merely acknowledging the same publishes
+ * from the same generator. The server is a thread of this process, Mosquitto a process. Run after a build, where
+ * `mosquitto` is on the path: `node dist/bench/p1-windows.js [publishers]`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -124,9 +124,7 @@ async function windowsPerSecond(options: {
   const sockets: Socket[] = [];
   for (const at of numbers) sockets.push(await greet(port, at, passwords[at] ?? 'any'));
   const beginMs = performance.now();
-  await Promise.all(
-    sockets.map((socket, at) => publishAll(socket, packets[at] ?? [], acked())),
-  );
+  await Promise.all(sockets.map((socket, at) => publishAll(socket, packets[at] ?? [], acked())));
   const seconds = (performance.now() - beginMs) / 1_000;
   for (const socket of sockets) socket.removeAllListeners('close').destroy();
   return (publishers * windowsEach) / seconds;
@@ -183,7 +181,10 @@ async function untilListening(port: number, broker: ChildProcess): Promise<void>
   for (;;) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = connect({ host: '127.0.0.1', port });
-      socket.once('connect', () => resolve(socket.destroy() !== undefined));
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
       socket.once('error', () => resolve(false));
     });
     if (isOpen) return;

@@ -2,7 +2,8 @@
  * P2: from the order to start a rollout to a signed `desired` received by each of N connected devices (jitter 0), and
  * P3, the server's part: from the order to abort it to the next `desired` received by each. Through the real server:
  * file store, director, embedded broker, sockets. Against a bare aedes that publishes as many bytes to the same
- * sockets. Run after a build: `node dist/bench/p2-p3-orders.js [devices]`; both ends of every socket are in this process.
+ * sockets. Run after a build: `node dist/bench/p2-p3-orders.js [devices]`; both ends of every socket are in this
+ * process.
  */
 import { createServer } from 'node:net';
 import { Aedes } from 'aedes';
