@@ -63,6 +63,7 @@ export async function playFederated(
   );
   const name = candidate.path.slice(candidate.path.lastIndexOf('/') + 1);
   const { digest, rollout } = candidate;
+  play.names.set(digest, name);
   const subject = { name, digest, kind: 'federated', previous: scene.base.digest } as const;
   const row = await followRollout(play, subject, { rollout, startMs });
   const ended = await untilEnded(play, round);

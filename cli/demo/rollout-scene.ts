@@ -11,6 +11,8 @@ export interface Play {
   readonly devices: readonly SeenDevice[];
   readonly view: LiveView;
   readonly signal: AbortSignal;
+  /** What the view calls a digest; a candidate is named when it is made. */
+  readonly names: Map<Digest, string>;
 }
 
 /** A bundle on its way through the fleet. */

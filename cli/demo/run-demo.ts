@@ -85,7 +85,7 @@ async function playIn(
     await background;
   });
   const played = await playScenes(
-    { server, devices: fleet.devices, view, signal },
+    { server, devices: fleet.devices, view, signal, names },
     { prepared, publisher },
   );
   view.say(`${fleet.selfTests} digests were self-tested, each in a process of its own`);
