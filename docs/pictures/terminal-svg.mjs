@@ -35,9 +35,11 @@ const lines = text.replace(/\s+$/, '').split('\n');
 const escaped = (part) =>
   part.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
+/** A style holds until it is changed, over the ends of lines too. */
+let style = { fill: plain, weight: 400, opacity: 1 };
+
 /** One row: runs of one style, each at its own column. */
 function row(line, y) {
-  let style = { fill: plain, weight: 400, opacity: 1 };
   let column = 0;
   let spans = '';
   for (const part of line.split(/(\u001b\[[0-9;]*m)/)) {
