@@ -1,15 +1,10 @@
-import { createServer } from 'node:net';
-import { Aedes } from 'aedes';
 import { EmbeddedBroker } from '../fleet-server/adapters/broker/embedded-broker.ts';
 import { systemClock } from '../shared/adapters/clock/system-clock.ts';
-import { downFilter, downTopic } from '../shared/contracts/topics.ts';
+import { downTopic } from '../shared/contracts/topics.ts';
 import { addressOf, createSuiteGate } from '../test/support/message-world.ts';
-import {
-  connectPacket,
-  publishPacket,
-  RawClient,
-  subscribePacket,
-} from '../test/support/raw-mqtt.ts';
+import { publishPacket } from '../test/support/raw-mqtt.ts';
+import { openBareAedes } from './bare-aedes.ts';
+import { connectClients, greetingBytes } from './connect-clients.ts';
 import { printFigure, quantile } from './figure.ts';
 
 /**
@@ -27,7 +22,7 @@ const nothing = (): void => undefined;
 interface FanOut {
   readonly port: number;
   publish(index: number): void;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function startEmbedded(): Promise<FanOut> {
@@ -50,38 +45,23 @@ async function startEmbedded(): Promise<FanOut> {
 }
 
 async function startBare(): Promise<FanOut> {
-  const aedes = await Aedes.createBroker();
-  const server = createServer((socket) => void aedes.handle(socket.setNoDelay(true)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
+  const { aedes, port, close } = await openBareAedes();
   const payload = Buffer.from(frame);
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    ...{ port, close },
     publish: (index) => {
       const to = addresses[index];
       if (to === undefined) return;
       const topic = downTopic(to, 'desired');
       aedes.publish({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false }, nothing);
     },
-    close: () =>
-      new Promise((resolve) => {
-        aedes.close(() => void server.close(() => resolve()));
-      }),
   };
 }
 
 /** Milliseconds of each run, after one that warms up. */
 async function measure(start: () => Promise<FanOut>): Promise<readonly number[]> {
   const broker = await start();
-  const clients: RawClient[] = [];
-  for (const address of addresses) {
-    const client = await RawClient.open(broker.port);
-    client.send(connectPacket({ clientId: address.device, password: 'plant:600' }));
-    await client.length(4);
-    client.send(subscribePacket(downFilter(address)));
-    await client.length(9);
-    clients.push(client);
-  }
+  const clients = await connectClients(broker.port, addresses, () => 'plant:600');
   const lengthOf = addresses.map(
     (address) => publishPacket(downTopic(address, 'desired'), Buffer.from(frame), 2).length,
   );
@@ -90,7 +70,7 @@ async function measure(start: () => Promise<FanOut>): Promise<readonly number[]>
     const startedMs = performance.now();
     for (let i = 0; i < devices; i += 1) broker.publish(i);
     await Promise.all(
-      clients.map((client, i) => client.length(9 + (run + 1) * (lengthOf[i] ?? 0))),
+      clients.map((client, i) => client.length(greetingBytes + (run + 1) * (lengthOf[i] ?? 0))),
     );
     if (run > 0) durations.push(performance.now() - startedMs);
   }

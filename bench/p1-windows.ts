@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -15,6 +15,7 @@ import { downFilter, upTopic } from '../shared/contracts/topics.ts';
 import { utf8 } from '../shared/core/bytes.ts';
 import { sha256Hex } from '../shared/trust/hash.ts';
 import { sessionMac } from '../shared/trust/session-mac.ts';
+import { freePort } from '../test/support/free-ports.ts';
 import { connectPacket, publishPacket, subscribePacket } from '../test/support/raw-mqtt.ts';
 import { printFigure } from './figure.ts';
 import { benchApp, benchDevice, benchEpoch, benchFleet, benchSessionKey } from './fleet-bench.ts';
@@ -161,16 +162,6 @@ async function throughMosquitto(bytes: number): Promise<number> {
     broker.kill();
     await rm(folder, { recursive: true });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function untilListening(port: number, broker: ChildProcess): Promise<void> {

@@ -5,16 +5,11 @@
  * sockets. Run after a build: `node dist/bench/p2-p3-orders.js [devices]`; both ends of every socket are in this
  * process.
  */
-import { createServer } from 'node:net';
-import { Aedes } from 'aedes';
-import { downFilter, downTopic } from '../shared/contracts/topics.ts';
+import { downTopic } from '../shared/contracts/topics.ts';
 import type { Digest, TargetPath } from '../shared/core/ids.ts';
-import {
-  connectPacket,
-  publishPacket,
-  RawClient,
-  subscribePacket,
-} from '../test/support/raw-mqtt.ts';
+import { publishPacket } from '../test/support/raw-mqtt.ts';
+import { openBareAedes } from './bare-aedes.ts';
+import { connectClients, greetingBytes } from './connect-clients.ts';
 import { printFigure } from './figure.ts';
 import { benchApp, benchDevice, benchFleet, openFleetBench } from './fleet-bench.ts';
 
@@ -23,31 +18,13 @@ const addresses = Array.from({ length: devices }, (_, at) => ({
   fleet: benchFleet,
   device: benchDevice(at),
 }));
-/** CONNACK and SUBACK. */
-const greetingBytes = 9;
 /** No `desired` is shorter; each arrives whole. */
 const orderBytesMin = 500;
 const person = { kind: 'person', name: 'bench' } as const;
 
-async function connectAll(
-  port: number,
-  passwordOf: (at: number) => Promise<string>,
-): Promise<readonly RawClient[]> {
-  const clients: RawClient[] = [];
-  for (const [at, address] of addresses.entries()) {
-    const client = await RawClient.open(port);
-    client.send(connectPacket({ clientId: address.device, password: await passwordOf(at) }));
-    await client.length(4);
-    client.send(subscribePacket(downFilter(address)));
-    await client.length(greetingBytes);
-    clients.push(client);
-  }
-  return clients;
-}
-
 async function measureServer() {
   const bench = await openFleetBench(devices);
-  const clients = await connectAll(bench.port, (at) => bench.login(benchDevice(at)));
+  const clients = await connectClients(bench.port, addresses, (at) => bench.login(benchDevice(at)));
   const { rollouts } = bench.server;
   const created = await rollouts.create(benchFleet, {
     author: 'bench',
@@ -91,12 +68,8 @@ async function measureServer() {
 
 /** Milliseconds in which a bare broker gets a frame of that size to each. */
 async function measureBare(frameBytes: number): Promise<number> {
-  const aedes = await Aedes.createBroker();
-  const server = createServer((socket) => void aedes.handle(socket.setNoDelay(true)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-  const clients = await connectAll(port, async () => 'any');
+  const { aedes, port, close } = await openBareAedes();
+  const clients = await connectClients(port, addresses, () => 'any');
   const payload = Buffer.alloc(frameBytes, 120);
   const beginMs = performance.now();
   for (const address of addresses) {
@@ -113,7 +86,7 @@ async function measureBare(frameBytes: number): Promise<number> {
   );
   const ms = performance.now() - beginMs;
   for (const client of clients) client.socket.destroy();
-  await new Promise<void>((resolve) => aedes.close(() => void server.close(() => resolve())));
+  await close();
   return ms;
 }
 

@@ -4,11 +4,11 @@
  * `node dist/bench/server-memory.js [devices]`.
  */
 import { fork } from 'node:child_process';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { Aedes } from 'aedes';
 import { downFilter } from '../shared/contracts/topics.ts';
 import { connectPacket, subscribePacket } from '../test/support/raw-mqtt.ts';
+import { openBareAedes } from './bare-aedes.ts';
 import { printFigure } from './figure.ts';
 import { benchDevice, benchFleet, openFleetBench } from './fleet-bench.ts';
 
@@ -29,11 +29,8 @@ async function openServer(devices: number): Promise<Opened> {
 }
 
 async function openAedes(): Promise<Opened> {
-  const aedes = await Aedes.createBroker();
-  const server = createServer((socket) => void aedes.handle(socket.setNoDelay(true)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const bound = server.address();
-  return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, passwords: [] };
+  const { port } = await openBareAedes();
+  return { port, passwords: [] };
 }
 
 /** The child: opens its broker, says where, and says its memory when it is asked. */

@@ -1,6 +1,5 @@
-import { limits } from '../../shared/contracts/limits.ts';
 import type { InferenceRuntime } from '../../shared/ports/inference-runtime.ts';
-import { tinyModel } from '../../shared/runtime/graph-bytes.ts';
+import { probeRequest } from '../../shared/runtime/probe-request.ts';
 import { attempt, type Finding, failed, warning, well } from './finding.ts';
 
 /** Every session in a disposable process, as the agent probes: a broken driver may crash or hang. */
@@ -18,17 +17,7 @@ export function checkInference(runtime: InferenceRuntime): Promise<Finding> {
 /** The probe only says what works; this asks once more for what the runtime says about it. */
 async function reasonOf(runtime: InferenceRuntime): Promise<string> {
   try {
-    const session = await runtime.open({
-      model: { kind: 'memory', graph: tinyModel(), tensors: new Map() },
-      host: 'process',
-      limits: {
-        loadTimeoutMs: limits.probeTimeoutMs,
-        runTimeoutMs: limits.probeTimeoutMs,
-        memoryBytesMax: limits.probeMemoryBytesMax,
-        queueMax: 1,
-      },
-      options: { provider: 'cpu', threads: 1, graphOptimization: 'none' },
-    });
+    const session = await runtime.open(probeRequest('cpu'));
     await session.close();
     return 'it loads, but its answer is wrong';
   } catch (error) {

@@ -1,4 +1,3 @@
-import { limits } from '../contracts/limits.ts';
 import type {
   InferenceRuntime,
   InferenceSession,
@@ -6,8 +5,9 @@ import type {
   SessionOptions,
 } from '../ports/inference-runtime.ts';
 import { cpuQuotaThreads } from './cpu-quota.ts';
-import { tinyModel } from './graph-bytes.ts';
+
 import { HostedSession } from './hosted-session.ts';
+import { probeRequest } from './probe-request.ts';
 import { startProcess, type TrialObserver } from './process/process-line.ts';
 import { startWorker } from './worker/worker-line.ts';
 
@@ -54,17 +54,7 @@ async function isProven(
   provider: SessionOptions['provider'],
 ): Promise<boolean> {
   try {
-    const session = await open({
-      model: { kind: 'memory', graph: tinyModel(), tensors: new Map() },
-      host: 'process',
-      limits: {
-        loadTimeoutMs: limits.probeTimeoutMs,
-        runTimeoutMs: limits.probeTimeoutMs,
-        memoryBytesMax: limits.probeMemoryBytesMax,
-        queueMax: 1,
-      },
-      options: { provider, threads: 1, graphOptimization: 'none' },
-    });
+    const session = await open(probeRequest(provider));
     try {
       const x = new Uint8Array(new Float32Array([1.5, -2]).buffer);
       const { outputs } = await session.run(
