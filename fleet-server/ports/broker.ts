@@ -10,8 +10,8 @@ export interface Broker {
   /** Opens the listeners. Throws `listen-failed` or `plaintext-refused`. */
   start(gate: BrokerGate, listener: BrokerListener): Promise<void>;
   /**
-   * Hands a message to the device's session, if it has one; QoS 1, no promise of delivery. Resolves when the broker has
-   * it, never waiting for a slow reader. `retain` keeps it for later sessions; empty retained bytes forget it.
+   * Hands a message to the device's session, if it has one; QoS 1 (`ack`: 0), no promise of delivery. Resolves when the
+   * broker has it, never waiting for a slow reader. `retain` keeps it for later sessions; empty retained bytes forget it.
    */
   publish(address: DeviceAddress, message: DownMessage): Promise<void>;
   isConnected(address: DeviceAddress): boolean;
@@ -32,7 +32,7 @@ export interface DownMessage {
 export interface UpMessage {
   readonly address: DeviceAddress;
   readonly kind: UpKind;
-  /** One frame, at most `limits.frameBytesMax`. Valid during the call only. */
+  /** One frame, at most `limits.frameBytesMax`. Nobody writes to it again: the listener may keep it. */
   readonly bytes: Uint8Array;
 }
 

@@ -139,9 +139,9 @@ export class FleetServer {
     await broker.close();
   }
 
-  async #receive(message: Parameters<Uplink['receive']>[0]): Promise<void> {
-    await this.#uplink.receive(message);
-    if (message.kind === 'reported') this.#bell.ring();
+  #receive(message: Parameters<Uplink['receive']>[0]): Promise<void> | undefined {
+    const received = this.#uplink.receive(message);
+    return message.kind === 'reported' ? received?.then(() => this.#bell.ring()) : received;
   }
 
   /** A token opens the broker only while its session is the device's newest one and the device is welcome. */

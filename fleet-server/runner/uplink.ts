@@ -55,8 +55,15 @@ export class Uplink {
     this.#options = options;
   }
 
-  async receive(message: UpMessage): Promise<void> {
-    const code = await this.#take(message);
+  /** Resolves when the message has had its effect; a window, of which there are most, needs no wait. */
+  receive(message: UpMessage): Promise<void> | undefined {
+    const taken = this.#take(message);
+    if (taken instanceof Promise) return taken.then((code) => this.#countRefusal(code));
+    this.#countRefusal(taken);
+    return undefined;
+  }
+
+  #countRefusal(code: string | undefined): void {
     if (code !== undefined) this.#options.metrics.count('skein_frames_refused_total', 1, { code });
   }
 
@@ -77,7 +84,7 @@ export class Uplink {
   }
 
   /** The code of a refusal, or `undefined` when the frame was taken or repeated. */
-  async #take({ address, kind, bytes }: UpMessage): Promise<string | undefined> {
+  #take({ address, kind, bytes }: UpMessage): string | undefined | Promise<string | undefined> {
     const { clock, sessions } = this.#options;
     const frame = decodeFrame(bytes);
     if (!frame.ok) return frame.error.code;
@@ -95,10 +102,8 @@ export class Uplink {
     switch (kind) {
       case 'window':
         return this.#takeWindow(address, body);
-      case 'reported': {
-        const taken = await this.#options.reports.receive(address, body);
-        return taken.ok ? undefined : taken.error.code;
-      }
+      case 'reported':
+        return this.#takeReport(address, body);
       case 'presence':
         return this.#takePresence(address, frame.value);
       case 'round':
@@ -126,19 +131,22 @@ export class Uplink {
     const received = {
       ...address,
       window: window.value,
-      // The broker's buffer is reused after this call; the sealed bytes are stored.
-      sealed: Uint8Array.from(body),
+      sealed: body,
       receivedAtMs: this.#options.clock.nowMs(),
     };
     const taken = this.#options.telemetry.submit(received);
     return taken.ok ? undefined : taken.error.code;
   }
 
+  async #takeReport(address: DeviceAddress, body: Uint8Array): Promise<string | undefined> {
+    const taken = await this.#options.reports.receive(address, body);
+    return taken.ok ? undefined : taken.error.code;
+  }
+
   async #takeRoundReport(address: DeviceAddress, body: Uint8Array): Promise<string | undefined> {
     const { rounds } = this.#options;
     if (rounds === undefined) return 'kind-not-expected';
-    // Reports wait for each other, and the broker's buffer is reused after this call.
-    const taken = await rounds.updates.receiveReport(address, Uint8Array.from(body));
+    const taken = await rounds.updates.receiveReport(address, body);
     return taken.ok ? undefined : taken.error.code;
   }
 

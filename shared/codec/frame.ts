@@ -1,8 +1,8 @@
 import { type FrameHeader, FrameHeaderSchema } from '../contracts/frame.ts';
 import { limits } from '../contracts/limits.ts';
-import { textOf, utf8 } from '../core/bytes.ts';
+import { utf8 } from '../core/bytes.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { createValidator, parseStrictJson, type SchemaIssue } from './validator.ts';
+import { createValidator, parseStrictJson } from './validator.ts';
 
 export interface Frame {
   readonly header: FrameHeader;
@@ -35,28 +35,11 @@ export function decodeFrame(bytes: Uint8Array): Result<Frame, FrameFailure> {
   }
   const end = bytes.subarray(0, limits.frameHeaderBytesMax + 1).indexOf(lineFeed);
   if (end < 0) return fail('malformed-frame', 'no header line');
-  const parsed = parseHeader(bytes.subarray(0, end));
+  const parsed = parseStrictJson(bytes.subarray(0, end));
   if (!parsed.ok) return fail('malformed-frame', parsed.error.message);
   const header = validateHeader(parsed.value);
   if (!header.ok) return fail('malformed-frame', `${header.error.pointer} ${header.error.message}`);
   return ok({ header: header.value, body: bytes.subarray(end + 1) });
-}
-
-/**
- * JSON that is spelled as JSON.stringify spells it has no duplicate key, so the slower walk over the text is
- * needed only for other writers' spellings.
- */
-function parseHeader(line: Uint8Array): Result<unknown, SchemaIssue> {
-  const text = textOf(line);
-  if (text !== undefined && !text.includes('__proto__')) {
-    try {
-      const value: unknown = JSON.parse(text);
-      if (JSON.stringify(value) === text) return ok(value);
-    } catch {
-      // The strict parser below names the fault.
-    }
-  }
-  return parseStrictJson(line);
 }
 
 const fail = (code: FrameFailure['code'], message: string): Result<never, FrameFailure> =>

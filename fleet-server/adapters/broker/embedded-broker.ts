@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { Aedes, type AedesPublishPacket, type ConnectPacket, type Subscription } from 'aedes';
+import { Aedes, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { type DeviceAddress, downTopic } from '../../../shared/contracts/topics.ts';
 import { invariant } from '../../../shared/core/invariant.ts';
@@ -163,14 +163,18 @@ export class EmbeddedBroker implements Broker {
       preConnect: (client, packet, done) => {
         void this.#admit(gate, client as BrokerClient, packet).then((error) => done(error, !error));
       },
-      published: (packet, client, done) => {
-        const session = this.#sessions.of(client);
-        const received = session === undefined ? undefined : this.#hand(session, packet, listener);
-        // A listener that rejects is a bug, and ends the process as an unhandled rejection.
-        if (received === undefined) done();
-        else void received.then(() => done());
-      },
     });
+    // The one reader of what devices publish, wills too, is this server: aedes would look for others, each time.
+    const publishNotice = aedes.publish.bind(aedes) as Publish;
+    const publish: Publish = (packet, client, done) => {
+      const session = this.#sessions.of(client);
+      if (session === undefined) return publishNotice(packet, client, done);
+      // A listener that rejects is a bug, and ends the process as an unhandled rejection.
+      const received = this.#hand(session, packet, listener);
+      if (received === undefined) done();
+      else void received.then(() => done());
+    };
+    (aedes as { publish: unknown }).publish = publish;
     aedes.on('client', (client) => {
       this.#sessions.opened(client);
       this.#countSessions();
@@ -219,8 +223,10 @@ export class EmbeddedBroker implements Broker {
   }
 
   #deliver(session: DeviceSession, { kind, bytes, retain }: Required<DownMessage>): void {
-    const { client, address, subscribedQos: qos } = session;
-    if (qos === undefined) return;
+    const { client, address, subscribedQos } = session;
+    if (subscribedQos === undefined) return;
+    // A lost acknowledgement is repaired by the window that comes again; the broker need not keep it until it is heard.
+    const qos = kind === 'ack' ? 0 : subscribedQos;
     if (client.conn.writableLength > this.#bounds.unsentBytesMax) {
       this.#denied('slow-reader');
       client.conn.destroy();
@@ -232,12 +238,13 @@ export class EmbeddedBroker implements Broker {
     client.publish({ cmd: 'publish', topic, payload, qos, retain, dup: false }, ignoreOutcome);
   }
 
-  #hand(session: DeviceSession, packet: AedesPublishPacket, listener: BrokerListener) {
+  #hand(session: DeviceSession, packet: PublishPacket, listener: BrokerListener) {
     const { topic, qos, payload } = packet;
     const kind = session.access.mayPublish({ topic, retain: false, qos });
     if (kind === undefined) return undefined;
     this.#options.metrics.count('skein_broker_messages_total', 1, { way: 'up' });
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    // A copy of its own: the payload is a view of what was read, and a small one would keep all of that in memory.
+    const bytes = Buffer.from(payload as Buffer);
     return listener.received({ address: session.address, kind, bytes });
   }
 
@@ -249,6 +256,8 @@ export class EmbeddedBroker implements Broker {
     this.#options.metrics.count('skein_broker_denied_total', 1, { reason });
   }
 }
+
+type Publish = (packet: PublishPacket, client: object | null, done: () => void) => void;
 
 const closed = (session: DeviceSession): Promise<void> =>
   new Promise((resolve) => session.client.close(() => resolve()));

@@ -36,7 +36,9 @@ export function decideReplay(
   frame: FrameNumber,
 ): ReplayVerdict {
   if (frame.epoch !== current.epoch) return { verdict: 'refused', code: 'epoch-mismatch' };
-  const fresh = { verdict: 'fresh', highWater: { ...frame, session: current.session } } as const;
+  const { epoch, boot, seq } = frame;
+  const { session } = current;
+  const fresh = { verdict: 'fresh', highWater: { epoch, boot, seq, session } } as const;
   if (highWater === undefined || highWater.epoch !== frame.epoch) return fresh;
   if (highWater.boot !== frame.boot) {
     return highWater.session === current.session
