@@ -88,6 +88,7 @@ export async function startDemoServer(
   const runner = new FleetServer(ports, {
     boot: hexOf(random.bytes(16)) as BootId,
     ...{ audience, brokerUrl, revoked },
+    auditKeys: () => repository.directorKeys?.auditKeys ?? [],
     cellKey: random.bytes(32),
     directorVersion: 1,
     orderLifeMs: hourMs,
@@ -101,7 +102,7 @@ export async function startDemoServer(
   const routes = { repository, authorize: createAuthorizeRegistry(desks.access) };
   const app = await createHttp({
     ...{ desks, log, random, hosts: [host], closing: stop.signal },
-    health: { notReady: async () => undefined, exposition: () => metrics.exposition() },
+    health: { notReady: async () => (broker.isOpen() ? undefined : 'broker-closed'), exposition: () => metrics.exposition() },
     enrolment: { origin: audience, rootDigest: async () => digestOf(rootMetadata) },
     planes: [
       async (scope) => registerTufRoutes(scope, routes),

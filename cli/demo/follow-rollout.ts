@@ -124,8 +124,10 @@ async function look(
     : activated.filter((device) => isBack(device, digest, previous));
   const times = reverted.flatMap((device) => {
     const back = device.handovers.find(({ from }) => from === digest);
-    const verdictMs = device.sightings.get(digest)?.verdictAtMs ?? Infinity;
-    const decidedMs = Math.min(verdictMs, abortedAtMs ?? Infinity);
+    const { verdictAtMs = Infinity, revertMs } = device.sightings.get(digest) ?? {};
+    const decidedMs = Math.min(verdictAtMs, abortedAtMs ?? Infinity);
+    // Beside a daemon one sees windows of a second; its own clock knows better.
+    if (revertMs !== undefined && decidedMs === verdictAtMs) return [revertMs];
     return back === undefined ? [] : [Math.max(0, back.atMs - decidedMs)];
   });
   return {

@@ -95,6 +95,7 @@ async function startRound(server: DemoServer, scene: FederatedScene): Promise<Ro
     selectionMs: 30_000,
     reportingMs: 40_000,
     heldOut: digest,
+    version: '3.0.0',
     rollout: policyOf({ percents }),
   });
   if (!created.ok) throw new Error(`${created.error.code}: ${created.error.message}`);

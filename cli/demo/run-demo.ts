@@ -190,7 +190,8 @@ async function resultOf(played: {
     ),
     rows,
     federated,
-    auditOk: audit.ok,
+    // A chain that no device has seen proves nothing but that it fits together.
+    auditOk: audit.ok && audit.value.devices > 0,
     confidence: prepared.confidence,
   };
 }

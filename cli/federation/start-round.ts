@@ -14,6 +14,7 @@ interface StartFlags {
   readonly bundle: string;
   readonly heldOut: string;
   readonly devices: number;
+  readonly candidateVersion?: string;
   readonly epochs: number;
   readonly batchRows: number;
   readonly learningRate: number;
@@ -51,6 +52,7 @@ export function registerStart(federation: Command): void {
     )
     .option('--selection <duration>', 'how long devices are waited for', durationMs, 600_000)
     .option('--reporting <duration>', 'how long updates are waited for', durationMs, 3_600_000)
+    .option('--candidate-version <version>', 'its name; the next minor version when absent')
     .option('--target <filter>', "whom the candidate is for; 'state = accepted' when absent")
     .option('--waves <list>', 'of the candidate’s rollout, such as 1%,10%,50%,100%', waves)
     .option('--soak <duration>', 'how long each of these waves is watched', durationMs)
@@ -75,7 +77,7 @@ function requestOf(
   heldOut: RoundRequest['heldOut'],
 ): RoundRequest {
   const { epochs, batchRows, learningRate, devices, weightSamplesMax } = flags;
-  const { target = 'state = accepted', soak } = flags;
+  const { target = 'state = accepted', soak, candidateVersion: version } = flags;
   const steps = flags.waves ?? [1, 10, 50, 100].map((percent) => ({ percent }));
   return {
     app: bundle.name,
@@ -83,6 +85,7 @@ function requestOf(
     training: { epochs, batchRows, learningRate, goalDevices: devices, weightSamplesMax },
     minimumShare: flags.minimumShare,
     ...{ selectionMs: flags.selection, reportingMs: flags.reporting, heldOut },
+    ...(version === undefined ? {} : { version }),
     rollout: { target, waves: [...steps], ...(soak === undefined ? {} : { soakMs: soak }) },
   };
 }

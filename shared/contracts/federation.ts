@@ -95,6 +95,8 @@ export const RoundRequestSchema = Type.Object(
     reportingMs: Type.Integer({ minimum: 1, maximum: limits.roundPhaseMsMax }),
     /** Blob with labelled held-out inputs that the candidate is gated on. */
     heldOut: DigestSchema,
+    /** What the candidate is called, above every known version; the next minor one when absent. */
+    version: Type.Optional(VersionSchema),
     /** How the candidate is rolled out; in canary waves to every accepted device when absent. */
     rollout: Type.Optional(RolloutPolicySchema),
   },

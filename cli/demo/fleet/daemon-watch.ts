@@ -18,7 +18,7 @@ export interface DaemonCounts {
 
 /**
  * What the server knows of daemons, from their signed reports and their windows: `answered` is a window with answers,
- * so its instant is the window's end and a revert looks up to one window longer than it took.
+ * and its instant the window's end. How long a revert took is the device's own word.
  */
 export async function watchDaemons(
   options: {
@@ -51,7 +51,7 @@ export async function watchDaemons(
   }
 }
 
-function seeReport(device: SeenDevice, { active, target, refused }: DeviceApp): void {
+function seeReport(device: SeenDevice, { active, target, refused, revertMs }: DeviceApp): void {
   device.running = active ?? undefined;
   // What the device names it has accepted an order for.
   if (target !== null) device.sighting(target.digest).orderedAtMs ??= instantMs();
@@ -61,6 +61,9 @@ function seeReport(device: SeenDevice, { active, target, refused }: DeviceApp): 
     seen.verdictAtMs ??= instantMs();
     seen.reason ??= reason;
   }
+  // The device tells of its last revert; the one before was seen when it was the last.
+  const last = refused.at(-1);
+  if (last !== undefined) device.sighting(last.digest).revertMs = revertMs ?? undefined;
 }
 
 function seeWindow(device: SeenDevice, window: Window, counts: DaemonCounts): void {

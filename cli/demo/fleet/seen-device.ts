@@ -9,6 +9,8 @@ export interface Sighting {
   /** The device's own verdict against it, and its words. */
   verdictAtMs: number | undefined;
   reason: string | undefined;
+  /** From that verdict to the first answer of the model that took over, by the device's own clock. */
+  revertMs: number | undefined;
 }
 
 /** Another model began to answer live inputs. */
@@ -43,6 +45,7 @@ export class SeenDevice {
       answeredAtMs: undefined,
       verdictAtMs: undefined,
       reason: undefined,
+      revertMs: undefined,
     };
     this.sightings.set(digest, fresh);
     return fresh;

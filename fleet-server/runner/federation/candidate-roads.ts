@@ -34,10 +34,11 @@ export function createCandidateRoads(options: CandidateRoadsOptions): CandidateR
       );
       return release === undefined ? undefined : { path: release.path, custom: release.custom };
     },
-    nextRelease: async (fleet, name) => {
+    nextRelease: async (fleet, name, asked) => {
       const all = [...repository.signedReleases, ...(await repository.federatedReleases(fleet))];
       return nextRelease(
         all.filter(({ custom }) => custom.name === name).map(({ custom }) => custom),
+        asked,
       );
     },
     startRollout: (candidate) => startRollout(options, candidate),

@@ -37,10 +37,11 @@ export interface CandidateRoads {
     fleet: FleetId,
     digest: Digest,
   ): Promise<{ readonly path: TargetPath; readonly custom: TargetCustom } | undefined>;
-  /** A version and release counter above every one of the name. */
+  /** A version and release counter above every one of the name; `asked`, where that is above them. */
   nextRelease(
     fleet: FleetId,
     name: string,
+    asked?: string,
   ): Promise<{ readonly version: string; readonly releaseCounter: number }>;
   /** Offers the candidate by the round's policy, in canary waves without one. Again, it gives the same rollout. */
   startRollout(candidate: {
@@ -106,6 +107,12 @@ export class CandidateShop {
     if (config.name !== request.app || (await blobs.size(request.heldOut)) === undefined) {
       return fail('round-spec-invalid', 'another app, or no held-out set in the store');
     }
+    if (request.version !== undefined) {
+      const next = await roads.nextRelease(fleet, request.app, request.version);
+      if (next.version !== request.version) {
+        return fail('round-spec-invalid', `version ${request.version} is not above the known ones`);
+      }
+    }
     const elements = training.parameters.map(({ shape }) => shape.reduce((all, n) => all * n, 1));
     const { clipNorm, floors } = training;
     return ok({ parent, training: { elements, clipNorm, floors } });
@@ -120,7 +127,11 @@ export class CandidateShop {
       const signed = await roads.parentOf(fleet, parent);
       const parameters = await this.#parameters(request.bundle.digest, mean);
       if (signed === undefined || parameters === undefined) return refused('parent-unknown');
-      const { version, releaseCounter } = await roads.nextRelease(fleet, request.app);
+      const { version, releaseCounter } = await roads.nextRelease(
+        fleet,
+        request.app,
+        request.version,
+      );
       const createdAtMs = clock.nowMs();
       const built = await builder.build({
         job: { round, parent: signed.path, version, devices, createdAtMs },
