@@ -40,9 +40,15 @@ const addressOf = (path: string, fleet: string): string =>
 async function statusOf(token: string | undefined, { method, path }: Operation, fleet: string) {
   const payload = method === 'get' || method === 'delete' ? {} : { payload: {} };
   const url = addressOf(path, fleet);
-  if (path.endsWith('/stream')) return 0;
-  const request = { method: method.toUpperCase() as 'GET', url, ...payload };
-  return (await world.ask(token, request)).statusCode;
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  // As a stream, because an event stream that was let in has a status and no end.
+  const answer = await world.app.inject({
+    ...{ method: method.toUpperCase() as 'GET', url, headers: authorization, ...payload },
+    payloadAsStream: true,
+  });
+  answer.stream().on('error', () => undefined);
+  answer.stream().destroy();
+  return answer.statusCode;
 }
 
 const guarded = () => operations.filter((operation) => operation.security.length > 0);
@@ -63,7 +69,7 @@ test('given the document, there are routes of every role and fleet routes among 
 test('given no token, every route but the public ones answers 401', async () => {
   for (const operation of guarded()) {
     const status = await statusOf(undefined, operation, 'plant');
-    if (status !== 0) expect([operation.operationId, status]).toEqual([operation.operationId, 401]);
+    expect([operation.operationId, status]).toEqual([operation.operationId, 401]);
   }
 });
 
@@ -74,7 +80,7 @@ test('given any role and a foreign or missing fleet, every fleet route answers 4
       for (const fleet of ['harbour', 'nowhere']) {
         const status = await statusOf(tokens.get(role), operation, fleet);
         const name = `${operation.operationId} ${role} ${fleet}`;
-        if (status !== 0) expect([name, status]).toEqual([name, 404]);
+        expect([name, status]).toEqual([name, 404]);
       }
     }
   }
@@ -86,7 +92,6 @@ test('given each role on its own fleet, exactly the routes above it answer 403',
     const isServer = operation.description?.includes('scope: server') === true;
     for (const [rank, role] of roles.entries()) {
       const status = await statusOf(tokens.get(role), operation, 'plant');
-      if (status === 0) continue;
       const name = `${operation.operationId} ${role}`;
       // These tokens see one fleet, so what concerns the whole server is not theirs.
       const isRefused = rank < needed || isServer;
