@@ -1,4 +1,3 @@
-import { arch, cpus } from 'node:os';
 import { decodeBundle, decodeGolden } from '../../shared/codec/bundle.ts';
 import {
   type CandidateRefusal,
@@ -17,6 +16,7 @@ import { invariant } from '../../shared/core/invariant.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import { digestOf, sha256Hex } from '../../shared/trust/hash.ts';
 import type { PackedBundle } from '../pack/pack-bundle.ts';
+import type { Bench } from './bench.ts';
 import { evaluateGraph, type GraphFacts, isBetter } from './candidate-evaluation.ts';
 import { type RecipeRefusal, remakeTensors } from './candidate-tensors.ts';
 import type { HeldOutSet } from './held-out-set.ts';
@@ -27,6 +27,7 @@ export interface CandidateInputs {
   /** Averaged parameters, float32, one tensor after the other in declared order. */
   readonly parameters: Uint8Array;
   readonly heldOut: HeldOutSet;
+  readonly bench: Bench;
 }
 
 export type BuildRefusal = (
@@ -52,7 +53,7 @@ export interface BuiltCandidate {
 export async function buildCandidate(
   inputs: CandidateInputs,
 ): Promise<Result<BuiltCandidate, BuildRefusal>> {
-  const { parent, heldOut } = inputs;
+  const { parent, heldOut, bench } = inputs;
   const { training } = parent.config;
   if (training === undefined) return refuse('not-federable', 'the parent has no training graph');
   const parameters = splitParameters(training, inputs.parameters);
@@ -60,7 +61,7 @@ export async function buildCandidate(
   const goldenBytes = parent.blobs.get(parent.config.golden.blob);
   const golden = goldenBytes === undefined ? undefined : decodeGolden(goldenBytes);
   invariant(golden?.ok === true, 'a bundle that was read has golden vectors');
-  const sets = { heldOut, golden: golden.value };
+  const sets = { bench, heldOut, golden: golden.value };
 
   const variants: RemadeVariant[] = [];
   let evidence: CandidateEvidence | undefined;
@@ -137,7 +138,7 @@ function judge(
 
 /** The parent's configuration and manifest with new digests in the places of the old ones. */
 function repack(
-  { job, parent }: CandidateInputs,
+  { job, parent, bench }: CandidateInputs,
   remade: {
     readonly variants: readonly RemadeVariant[];
     readonly parameters: readonly Float32Array[];
@@ -161,7 +162,10 @@ function repack(
         const bytes = remade.variants[index]?.made.get(location);
         return { location, digest: bytes === undefined ? digest : add(bytes) };
       }),
-      evidence: variantEvidence(variant.evidence, remade.variants[index]?.facts),
+      evidence: variantEvidence(variant.evidence, {
+        facts: remade.variants[index]?.facts,
+        machineClass: bench.machineClass,
+      }),
     })),
     training: {
       ...training,
@@ -270,8 +274,9 @@ function chunkHashes(bytes: Uint8Array): string[] {
 /** Sizes stay; agreement is with the parent's golden answers, the reference that a candidate is held to. */
 function variantEvidence(
   before: BundleConfig['variants'][number]['evidence'],
-  facts: GraphFacts | undefined,
+  measured: { readonly facts: GraphFacts | undefined; readonly machineClass: string },
 ): BundleConfig['variants'][number]['evidence'] {
+  const { facts, machineClass } = measured;
   if (facts === undefined) return before;
   const { estimate, low, high, n } = facts.accuracy;
   return {
@@ -279,7 +284,7 @@ function variantEvidence(
     agreement: facts.golden.goldenAgreement,
     accuracy: { estimate, low, high, n, set: 'held-out-gate' },
     latencyP50Ms: facts.latencyP50Ms,
-    machineClass: `${arch()} ${cpus()[0]?.model ?? 'unknown'}`.slice(0, 128),
+    machineClass,
   };
 }
 

@@ -7,6 +7,7 @@ import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import { readLayout, writeLayout } from '../pack/oci-layout.ts';
 import { buildCandidate } from './candidate-bundle.ts';
 import { readHeldOutSet } from './held-out-set.ts';
+import { nativeBench } from './native-bench.ts';
 
 /**
  * Program of the disposable process that builds a candidate: `node candidate-entry.js FOLDER`. Reads `job.json`,
@@ -28,6 +29,7 @@ async function run(folder: string): Promise<CandidateOutcome> {
     parent: parent.value,
     parameters: await readFile(join(folder, 'parameters.bin')),
     heldOut: heldOut.value,
+    bench: nativeBench,
   });
   if (!built.ok) {
     const { code, message, evidence } = built.error;

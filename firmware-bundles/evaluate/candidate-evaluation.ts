@@ -1,18 +1,13 @@
-import { performance } from 'node:perf_hooks';
 import type { BundleConfig, GoldenVectors } from '../../shared/contracts/bundle-config.ts';
 import type { CandidateEvidence } from '../../shared/contracts/federation.ts';
 import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
 import { topClass } from '../../shared/stats/answer-values.ts';
 import { float32Of } from '../onnx/tensor.ts';
+import type { Bench, EvaluatedGraph } from './bench.ts';
 import { type Accuracy, accuracyOf, answerRows } from './classifier-answers.ts';
 import type { HeldOutSet } from './held-out-set.ts';
-import { type OnnxSession, openOnnxSession } from './onnx-session.ts';
-
-export interface EvaluatedGraph {
-  readonly graph: Uint8Array;
-  readonly tensors: ReadonlyMap<string, Uint8Array>;
-}
+import type { OnnxSession } from './onnx-session.ts';
 
 export interface GraphFacts {
   readonly accuracy: Accuracy;
@@ -21,11 +16,16 @@ export interface GraphFacts {
   readonly latencyP50Ms: number;
 }
 
-/** Held-out accuracy, golden differences and latency of one graph, through the runtime that devices use. */
+export interface EvaluationSets {
+  readonly heldOut: HeldOutSet;
+  readonly golden: GoldenVectors;
+}
+
+/** Held-out accuracy, golden differences and latency of one graph on a bench. */
 export async function evaluateGraph(
   config: BundleConfig,
   model: EvaluatedGraph,
-  sets: { readonly heldOut: HeldOutSet; readonly golden: GoldenVectors },
+  { bench, heldOut, golden: vectors }: EvaluationSets & { readonly bench: Bench },
 ): Promise<GraphFacts> {
   const [input] = config.inputs;
   const { postprocessing } = config;
@@ -33,12 +33,13 @@ export async function evaluateGraph(
     throw new TypeError('only classifiers with one input are evaluated');
   }
   const type = input.type === 'uint8' ? 'uint8' : 'float32';
-  const session = await openOnnxSession(model);
+  const session = await bench.openSession(model);
   try {
-    const { rows, labels } = sets.heldOut;
+    const { rows, labels } = heldOut;
     const asked = { input: input.name, output: postprocessing.output, type, rows } as const;
     const accuracy = accuracyOf(await answerRows(session, asked), labels);
-    const { golden, latencyP50Ms } = await runGolden(session, sets.golden, postprocessing.output);
+    const asking = { session, bench, output: postprocessing.output };
+    const { golden, latencyP50Ms } = await runGolden(asking, vectors);
     return { accuracy, golden, latencyP50Ms };
   } finally {
     await session.close();
@@ -46,18 +47,18 @@ export async function evaluateGraph(
 }
 
 async function runGolden(
-  session: OnnxSession,
+  asking: { readonly session: OnnxSession; readonly bench: Bench; readonly output: string },
   { vectors }: GoldenVectors,
-  output: string,
 ): Promise<Pick<GraphFacts, 'golden' | 'latencyP50Ms'>> {
+  const { session, bench, output } = asking;
   let same = 0;
   let goldenDifference = 0;
   const times: number[] = [];
   for (const vector of vectors) {
     const inputs = Object.fromEntries(vector.inputs.map((tensor) => [tensor.name, read(tensor)]));
-    const begin = performance.now();
+    const beganMs = bench.monotonicMs();
     const answers = await session.run(inputs);
-    times.push(performance.now() - begin);
+    times.push(bench.monotonicMs() - beganMs);
     for (const expected of vector.outputs) {
       if (expected.type !== 'float32') continue;
       const wanted = float32Of(read(expected));

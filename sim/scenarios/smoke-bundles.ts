@@ -1,4 +1,8 @@
-import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
+import {
+  type BundleRecipe,
+  type PackedBundle,
+  packBundle,
+} from '../../firmware-bundles/pack/pack-bundle.ts';
 import { base64Of } from '../../shared/core/bytes.ts';
 import type { AppName } from '../../shared/core/ids.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
@@ -10,6 +14,8 @@ export interface SmokeBehaviour {
   readonly version: string;
   /** Runs of one session before it begins to throw; never when absent. */
   readonly sourAfterRuns?: number;
+  /** What its bundle says of old metadata and of a default answer; 400 days and none when absent. */
+  readonly terms?: Pick<BundleRecipe, 'stale' | 'defaultAnswer'>;
 }
 
 export const smokeApp = 'smoke' as AppName;
@@ -24,7 +30,7 @@ export const smokeInput = floats([1, 2]);
 const smokeOutput = floats([0.875, 0.125]);
 
 /** A real bundle around a tiny real graph; what it computes is the behaviour's business. */
-export function smokeBundle({ version, sourAfterRuns }: SmokeBehaviour): PackedBundle {
+export function smokeBundle({ version, sourAfterRuns, terms }: SmokeBehaviour): PackedBundle {
   const vector = (name: string, { type, shape, bytes }: Tensor) => ({
     name,
     type,
@@ -65,6 +71,7 @@ export function smokeBundle({ version, sourAfterRuns }: SmokeBehaviour): PackedB
     limits: { memoryBytesMax: 1_000_000, loadTimeoutMs: 1_000, runTimeoutMs: 1_000 },
     guards: { errorShareMax: 0.2, latencyP95MsMax: 500, confidenceMin: 0.5, inferencesMin: 10 },
     stale: { maxDays: 400, then: 'keep' },
+    ...terms,
     minAgent: '0.1.0',
     lineage: { createdAtMs: 0, parameters: { sourAfterRuns: sourAfterRuns ?? -1 } },
   });

@@ -1,7 +1,7 @@
 import { DeviceAgent } from '../../agent/runner/device-agent.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
 import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
-import type { ModelSource } from '../../shared/ports/inference-runtime.ts';
+import type { ModelSource, Tensor } from '../../shared/ports/inference-runtime.ts';
 import type { Signer } from '../../shared/ports/signer.ts';
 import type { MemoryModel } from '../../shared/runtime/memory/memory-model.ts';
 import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
@@ -28,7 +28,14 @@ export interface SmokeDeviceOptions {
   readonly claim: string;
   readonly audience: string;
   readonly skewMs: number;
-  readonly modelOf: (source: ModelSource) => MemoryModel | undefined;
+  readonly modelOf: (source: ModelSource, disk: MemoryDisk) => Promise<MemoryModel | undefined>;
+  /** What it meets, in turn; the smoke input without a label when absent. */
+  readonly inputs?: readonly SmokeInput[];
+}
+
+export interface SmokeInput {
+  readonly tensor: Tensor;
+  readonly label?: string;
 }
 
 /** One device over its boots: the disk stays, everything else is new each time. */
@@ -61,7 +68,7 @@ export class SmokeDevice {
         transport: broker.transport(id),
         runtime: createMemoryRuntime({
           ...{ clock, providers: ['cpu'] },
-          modelOf: async (source) => modelOf(source),
+          modelOf: (source) => modelOf(source, this.disk),
         }),
       },
       {
@@ -77,7 +84,9 @@ export class SmokeDevice {
     );
     const living = opening.then(async (agent) => {
       this.agent = agent;
-      await Promise.all([agent.run(stop.signal), inferFor(agent, clock, stop.signal)]);
+      const { signal } = stop;
+      const inputs = this.#options.inputs ?? [{ tensor: smokeInput }];
+      await Promise.all([agent.run(signal), inferFor(agent, inputs, { clock, signal })]);
     });
     this.#life = loop.track(id, living.catch(onlyPowerCut));
     await loop.runUntil(opening.then(() => undefined, onlyPowerCut));
@@ -102,10 +111,15 @@ function onlyPowerCut(error: unknown): void {
 }
 
 /** Ten inputs a second; an error is the model's, and the monitor's to count. */
-async function inferFor(agent: DeviceAgent, clock: SimClock, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+async function inferFor(
+  agent: DeviceAgent,
+  inputs: readonly SmokeInput[],
+  { clock, signal }: { readonly clock: SimClock; readonly signal: AbortSignal },
+): Promise<void> {
+  for (let turn = 0; !signal.aborted; turn += 1) {
     await clock.sleepUntil(clock.monotonicMs() + 100, signal);
-    const tensors = new Map([['x', { ...smokeInput, bytes: smokeInput.bytes.slice() }]]);
-    await agent.infer(smokeApp, { kind: 'tensors', tensors }).catch(() => undefined);
+    const { tensor, label } = inputs[turn % inputs.length] ?? { tensor: smokeInput };
+    const tensors = new Map([['x', { ...tensor, bytes: tensor.bytes.slice() }]]);
+    await agent.infer(smokeApp, { kind: 'tensors', tensors }, label).catch(() => undefined);
   }
 }

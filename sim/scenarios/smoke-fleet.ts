@@ -15,6 +15,7 @@ import type { OriginHandler } from '../world/sim-fetcher.ts';
 import { SimRandom } from '../world/sim-random.ts';
 import { SimSessionTokens } from '../world/sim-session-tokens.ts';
 import { TimeLoop } from '../world/time-loop.ts';
+import type { LearningFleet } from './learning-fleet.ts';
 import { type SmokeBehaviour, smokeApp, smokeBundle, smokeModel } from './smoke-bundles.ts';
 import { SmokeDevice } from './smoke-device.ts';
 import { type SmokeMetadata, smokeOrigin, smokeRepository } from './smoke-origin.ts';
@@ -24,13 +25,24 @@ const claim = 'a-claim-for-the-smoke-world';
 const audience = 'https://smoke';
 const hourMs = 3_600_000;
 
+export interface SmokeOptions extends SmokeMetadata {
+  /** With it the fleet holds federated rounds. */
+  readonly learning?: LearningFleet;
+  /** Window over which the server spreads its fleet; 0 when absent. */
+  readonly jitterMs?: number;
+}
+
 /** One server and a few devices on twins alone; the runners and cores are the product's own. */
 export class SmokeFleet {
   /** Paths that the origin does not answer any more. */
   isOriginCut = false;
+  /** By path, what whoever has taken the origin over answers instead of it. */
+  readonly stolen = new Map<string, Uint8Array>();
   readonly time = new WorldTime();
   readonly loop = new TimeLoop(this.time);
   readonly metrics = new CountingMetrics();
+  /** The server's. */
+  readonly log = new RecordingLog();
   readonly store = openMemoryStore().store;
   readonly server: FleetServer;
   readonly bundles;
@@ -41,17 +53,25 @@ export class SmokeFleet {
   readonly #random: SimRandom;
   readonly repository;
   readonly broker: SimBroker;
+  readonly #learning: LearningFleet | undefined;
+  readonly #tokens: SimSessionTokens;
+  readonly #clock: SimClock;
   readonly #stop = new AbortController();
   #serving: Promise<void> = Promise.resolve();
 
-  constructor(seed: string, behaviours: readonly SmokeBehaviour[], metadata: SmokeMetadata = {}) {
+  constructor(seed: string, behaviours: readonly SmokeBehaviour[], options: SmokeOptions = {}) {
+    const { learning, jitterMs = 0, ...metadata } = options;
+    this.#learning = learning;
     this.#seed = seed;
     this.#metadata = metadata;
     this.#behaviours = behaviours;
     this.#random = new SimRandom(seed);
-    this.bundles = behaviours.map(smokeBundle);
+    const learnt = learning === undefined ? [] : [learning.devices.bundle];
+    this.bundles = [...behaviours.map(smokeBundle), ...learnt];
     this.repository = smokeRepository(this.bundles, seed, metadata);
     const clock = new SimClock(this.time, 'server');
+    this.#clock = clock;
+    this.#tokens = new SimSessionTokens({ clock, random: this.#random.fork('tokens') });
     this.broker = new SimBroker({ clock, prng: createPrng(`${seed}/broker`) });
     const random = this.#random.fork('server');
     this.server = new FleetServer(
@@ -59,15 +79,16 @@ export class SmokeFleet {
         ...{ store: this.store, broker: this.broker, clock, random, metrics: this.metrics },
         zones: new PinnedZones(),
         keys: this.repository.keys,
-        tokens: new SimSessionTokens({ clock, random: this.#random.fork('tokens') }),
-        log: new RecordingLog(),
+        tokens: this.#tokens,
+        log: this.log,
+        ...(learning === undefined ? {} : { federation: learning.server.ports }),
       },
       {
-        ...{ audience, brokerUrl: 'mqtt://smoke', directorVersion: 1, jitterMs: 0 },
+        ...{ audience, brokerUrl: 'mqtt://smoke', directorVersion: 1, jitterMs },
         boot: hexOf(random.bytes(16)) as BootId,
         cellKey: random.bytes(32),
         orderLifeMs: hourMs,
-        revoked: () => new Set(),
+        revoked: () => learning?.server.revoked ?? new Set(),
       },
     );
   }
@@ -88,15 +109,14 @@ export class SmokeFleet {
         });
       }),
     );
+    await this.#openLearning();
     this.#serving = this.loop.track('server', this.server.run(this.#stop.signal));
     for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, skewMs(i));
   }
 
   /** The offline keys publish the next version of the repository, in which these bundles are revoked. */
-  revoke(digests: readonly Digest[]): void {
-    const revoked = digests.map((digest) => {
-      return { digest, reason: 'revoked', then: 'stop' as const };
-    });
+  revoke(digests: readonly Digest[], then: 'stop' | 'replace' = 'stop'): void {
+    const revoked = digests.map((digest) => ({ digest, reason: 'revoked', then }));
     const next = smokeRepository(this.bundles, this.#seed, {
       ...this.#metadata,
       ...{ version: 2, revoked },
@@ -112,17 +132,34 @@ export class SmokeFleet {
   }
 
   versionOf(device: DeviceId): string {
-    const digest = this.devices.get(device)?.agent?.state.apps.get(smokeApp)?.running?.slot.digest;
-    const at = this.bundles.findIndex((bundle) => bundle.digest === digest);
-    return this.#behaviours[at]?.version ?? 'none';
+    const digest = this.runningOf(device);
+    return this.bundles.find((bundle) => bundle.digest === digest)?.config.version ?? 'none';
+  }
+
+  /** What answers on the device. */
+  runningOf(device: DeviceId): Digest | undefined {
+    return this.devices.get(device)?.agent?.state.apps.get(smokeApp)?.running?.slot.digest;
+  }
+
+  async #openLearning(): Promise<void> {
+    const learning = this.#learning;
+    if (learning === undefined) return;
+    const { store, server } = this;
+    const world = { store, server, clock: this.#clock, tokens: this.#tokens };
+    const random = this.#random.fork('learning');
+    await this.loop.runUntil(learning.server.open({ ...world, random }, this.repository));
   }
 
   async #addDevice(id: DeviceId, skewMs: number): Promise<void> {
-    const answer = smokeOrigin(this.server, this.repository.files);
-    const origin: OriginHandler = async (request) =>
-      this.isOriginCut
-        ? { status: 503, headers: new Map(), body: new Uint8Array() }
-        : answer(request);
+    const fixed = smokeOrigin(this.server, this.repository.files);
+    const answer = this.#learning?.server.origin(fixed) ?? fixed;
+    const origin: OriginHandler = async (request) => {
+      const headers = new Map<string, string>();
+      if (this.isOriginCut) return { status: 503, headers, body: new Uint8Array() };
+      const body = this.stolen.get(request.path);
+      return body === undefined ? answer(request) : { status: 200, headers, body };
+    };
+    const learnt = this.#learning?.devices;
     const device = new SmokeDevice({
       ...{ id, origin, skewMs, claim, audience },
       ...{ time: this.time, loop: this.loop, broker: this.broker },
@@ -130,7 +167,9 @@ export class SmokeFleet {
       deviceKey: seededSigner(`${this.#seed}/${id}`),
       random: this.#random.fork(id),
       pinnedRoot: this.repository.root,
-      modelOf: (source) => this.#modelOf(source),
+      modelOf: async (source, disk) =>
+        learnt === undefined ? this.#modelOf(source) : learnt.modelOf(id, source, disk),
+      ...(learnt === undefined ? {} : { inputs: learnt.inputsOf(id) }),
     });
     this.devices.set(id, device);
     await device.boot();

@@ -8,6 +8,7 @@ import type { Result } from '../../shared/core/result.ts';
 import { sha256Hex } from '../../shared/trust/hash.ts';
 import {
   ed25519Key,
+  type RoleGrant,
   rootBody,
   signBody,
   snapshotBody,
@@ -23,6 +24,8 @@ export interface SmokeMetadata {
   /** When all of it expires, root included. */
   readonly expiresAtMs?: number;
   readonly revoked?: Revoked['revoked'];
+  /** Signed for another fleet alone. */
+  readonly foreign?: readonly PackedBundle[];
 }
 
 const firstMetadata = { version: 1, expiresAtMs: Date.UTC(2030, 0, 1) };
@@ -34,26 +37,25 @@ const tufSign =
     sig: hexOf(signer.sign(bytes) as Uint8Array),
   });
 
-const customOf = (config: PackedBundle['config'], releaseCounter: number): Json => ({
+const customOf = (
+  config: PackedBundle['config'],
+  releaseCounter: number,
+  fleets: readonly string[],
+): Json => ({
   name: config.name,
   version: config.version,
   releaseCounter,
-  fleets: [],
+  fleets: [...fleets],
   classMatch: {},
   status: 'live',
+  ...(config.training === undefined
+    ? {}
+    : { federable: config.training.parameters.map(({ name }) => name) }),
 });
 
-/** A signed repository of fixed content, by path: what a CDN would hold. */
-export function smokeRepository(
-  bundles: readonly PackedBundle[],
-  seed: string,
-  { revoked = [], ...times }: SmokeMetadata = {},
-) {
-  const life = { ...firstMetadata, ...times };
-  const keys = new SeededKeys(seed);
-  const offline = { root: seededSigner(`${seed}/root`), targets: seededSigner(`${seed}/targets`) };
-  const grant = (publicKey: Uint8Array) => ({ keys: [ed25519Key(publicKey)], threshold: 1 });
-  const fixed = new Map([
+/** Fixed targets by name. */
+const fixedFiles = (keys: SeededKeys, revoked: Revoked['revoked']): Map<string, Uint8Array> =>
+  new Map([
     ['revoked.json', utf8(canonicalJson({ revoked }))],
     [
       'director.json',
@@ -66,6 +68,28 @@ export function smokeRepository(
       ),
     ],
   ]);
+
+/** Where something may learn, the delegated key may sign what came of it. */
+function delegationsFor(bundles: readonly PackedBundle[], granted: RoleGrant) {
+  const role = { name: 'federated-smoke', paths: ['federated/smoke/*'], terminating: true };
+  const learns = bundles.some(({ config }) => config.training !== undefined);
+  return learns ? { delegations: [{ ...role, ...granted }] } : {};
+}
+
+export type SmokeRepository = ReturnType<typeof smokeRepository>;
+
+/** A signed repository of fixed content, by path: what a CDN would hold. */
+export function smokeRepository(
+  bundles: readonly PackedBundle[],
+  seed: string,
+  { revoked = [], foreign = [], ...times }: SmokeMetadata = {},
+) {
+  const signed = [...bundles, ...foreign];
+  const life = { ...firstMetadata, ...times };
+  const keys = new SeededKeys(seed);
+  const offline = { root: seededSigner(`${seed}/root`), targets: seededSigner(`${seed}/targets`) };
+  const grant = (publicKey: Uint8Array) => ({ keys: [ed25519Key(publicKey)], threshold: 1 });
+  const fixed = fixedFiles(keys, revoked);
   const root = signBody(
     rootBody({
       ...life,
@@ -82,12 +106,13 @@ export function smokeRepository(
   const targets = signBody(
     targetsBody({
       ...life,
+      ...delegationsFor(bundles, grant(keys.signer('federated').publicKey)),
       targets: [
         ...[...fixed].map(([path, bytes]) => ({ path, bytes })),
-        ...bundles.map(({ config, manifest }, i) => ({
-          path: `bundles/${config.name}@${config.version}`,
-          bytes: manifest,
-          custom: customOf(config, i + 1),
+        ...signed.map((bundle, i) => ({
+          path: `bundles/${bundle.config.name}@${bundle.config.version}`,
+          bytes: bundle.manifest,
+          custom: customOf(bundle.config, i + 1, foreign.includes(bundle) ? ['elsewhere'] : []),
         })),
       ],
     }),
@@ -105,11 +130,12 @@ export function smokeRepository(
     ['/tuf/timestamp.json', timestamp],
   ]);
   for (const [name, bytes] of fixed) files.set(`/tuf/targets/${sha256Hex(bytes)}.${name}`, bytes);
-  for (const { config, digest, manifest, blobs } of bundles) {
+  for (const { config, digest, manifest, blobs } of signed) {
     files.set(`/v2/${config.name}/manifests/${digest}`, manifest);
     for (const [blob, bytes] of blobs) files.set(`/v2/${config.name}/blobs/${blob}`, bytes);
   }
-  return { keys, root, files };
+  const named = { name: `${life.version}.targets.json`, bytes: targets };
+  return { keys, root, files, fixed, bundles: signed, targets: named };
 }
 
 /** The server's front door without a socket: files, and the three device routes. */

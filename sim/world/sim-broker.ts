@@ -46,6 +46,8 @@ export class SimBroker implements Broker {
   readonly #live = new Map<string, SimSession>();
   readonly #retained = new Map<string, Map<DownKind, Uint8Array>>();
   #server: { readonly gate: BrokerGate; readonly listener: BrokerListener } | undefined;
+  /** How often a device was purged: a login that was judged before does not come in after it. */
+  readonly #purges = new Map<string, number>();
   #isDown = false;
   #sessions = 0;
 
@@ -67,6 +69,10 @@ export class SimBroker implements Broker {
     if (session?.isSubscribed === true) void session.deliver(downTopic(address, kind), bytes);
   }
 
+  isOpen(): boolean {
+    return this.#server !== undefined && !this.#isDown;
+  }
+
   isConnected(address: DeviceAddress): boolean {
     return this.#live.has(keyOf(address));
   }
@@ -81,6 +87,7 @@ export class SimBroker implements Broker {
 
   async purge(address: DeviceAddress): Promise<void> {
     this.#retained.delete(keyOf(address));
+    this.#purges.set(address.device, (this.#purges.get(address.device) ?? 0) + 1);
     this.#live.get(keyOf(address))?.endByServer({ will: false });
   }
 
@@ -196,6 +203,7 @@ export class SimBroker implements Broker {
       isDeviceId(clientId) &&
       keepaliveMs >= limits.keepaliveMsMin &&
       keepaliveMs <= limits.keepaliveMsMax;
+    const purges = this.#purges.get(clientId);
     const checked = isFormed
       ? await this.#server?.gate.checkLogin({ clientId, password })
       : undefined;
@@ -203,6 +211,7 @@ export class SimBroker implements Broker {
     const { address, expiresAtMs } = checked.value;
     if (address.device !== clientId || expiresAtMs <= clock.nowMs()) throw refused('login');
     if (this.#isDown) throw unreachable('connection reset');
+    if (this.#purges.get(clientId) !== purges) throw unreachable('connection reset');
     return checked.value;
   }
 

@@ -76,9 +76,17 @@ export class SimProcessHost implements ProcessHost {
     };
   }
 
-  killOrphan(orphan: ProcessIdentity): void {
-    const child = this.#living.get(orphan.pid);
-    if (child?.birth === orphan.birth) child.kill('SIGKILL');
+  kill(process: ProcessIdentity): void {
+    this.#find(process)?.kill('SIGKILL');
+  }
+
+  async residentBytesOf(process: ProcessIdentity): Promise<number | undefined> {
+    return this.#find(process)?.residentBytes;
+  }
+
+  #find({ pid, birth }: ProcessIdentity): VirtualProcess | undefined {
+    const child = this.#living.get(pid);
+    return child?.birth === birth ? child : undefined;
   }
 
   /** Power cut: every process of this machine is gone and nobody is told. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCandidate } from '../../../firmware-bundles/evaluate/candidate-bundle.ts';
 import { readHeldOutSet } from '../../../firmware-bundles/evaluate/held-out-set.ts';
+import { nativeBench } from '../../../firmware-bundles/evaluate/native-bench.ts';
 import { openOnnxSession } from '../../../firmware-bundles/evaluate/onnx-session.ts';
 import { float32Of, tensorOf } from '../../../firmware-bundles/onnx/tensor.ts';
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
@@ -112,7 +113,8 @@ describe('the candidate builder', () => {
     const held = readHeldOutSet(heldOutSet);
     if (!held.ok) throw new Error(held.error.message);
     const altered = { ...parent, ...change };
-    const inputs = { job, parent: altered, parameters: bytesOf(trained), heldOut: held.value };
+    const given = { job, parent: altered, parameters: bytesOf(trained), heldOut: held.value };
+    const inputs = { ...given, bench: nativeBench };
     const built = await buildCandidate(inputs);
     return built.ok ? 'ok' : built.error.code;
   };
