@@ -12,6 +12,7 @@ import { invariant } from '../../shared/core/invariant.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
 import { topClass } from '../../shared/stats/answer-values.ts';
+import { composeDefaultAnswer } from './default-answer.ts';
 import type { Calibration, Recipe, RecipeProblem } from './recipe-file.ts';
 
 type Evidence = BundleConfig['variants'][number]['evidence'];
@@ -32,6 +33,8 @@ export async function buildBundle(
   { recipe, calibration, models }: Recipe,
   nowMs: number,
 ): Promise<Result<PackedBundle, RecipeProblem>> {
+  const given = composeDefaultAnswer(recipe);
+  if (!given.ok) return given;
   const measured = new Map<string, Measured>();
   for (const [id, bytes] of models) {
     const model = readModel(bytes);
@@ -40,11 +43,13 @@ export async function buildBundle(
   }
   const [reference] = [...measured.values()];
   invariant(reference !== undefined, 'a recipe has a variant');
-  const { variants, golden, postprocessing, calibration: _path, lineage, ...rest } = recipe;
+  const { variants, golden, postprocessing, lineage, ...named } = recipe;
+  const { calibration: _path, defaultAnswer: _asked, ...rest } = named;
   const classes = classesIn(postprocessing);
   return ok(
     packBundle({
       ...rest,
+      ...(given.value === undefined ? {} : { defaultAnswer: given.value }),
       postprocessing,
       variants: variants.map(({ id, constraints, session }) => {
         const own = measured.get(id) ?? reference;

@@ -1,5 +1,8 @@
 import type { Command } from 'commander';
+import { jsonOfTensor } from '../../agent/core/serving/tensor-codec.ts';
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
+import type { BundleConfig } from '../../shared/contracts/bundle-config.ts';
+import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import { exitCodes } from '../exit-code.ts';
 import { orEnd, readToken, valueOrEnd } from './command-end.ts';
 import { answer, endWith, type OutputForm, withOutput } from './output.ts';
@@ -125,10 +128,29 @@ function show({ digest, config, blobs }: PackedBundle, output: OutputForm): void
     ].join(', '),
   ]);
   const machine = variants.map(({ id, evidence }) => ({ id, evidence: { ...evidence } }));
-  answer(output, { ...facts, variants: JSON.parse(JSON.stringify(machine)) as never }, [
+  const promises = { stale: config.stale ?? null, defaultAnswer: config.defaultAnswer ?? null };
+  const whole = { ...facts, ...promises, variants: machine };
+  answer(output, JSON.parse(JSON.stringify(whole)) as never, [
     ...rows,
+    ['stale', staleText(config.stale)],
+    ...defaultRows(config.defaultAnswer),
     ...measured,
   ]);
+}
+
+const staleText = (stale: BundleConfig['stale']): string =>
+  stale === undefined ? 'runs on' : `${stale.then} after ${stale.maxDays} days`;
+
+/** The numbers of each row, as far as a line takes them. */
+function defaultRows(rows: BundleConfig['defaultAnswer']): string[][] {
+  if (rows === undefined) return [['default answer', 'none']];
+  return rows.map(({ name, type, shape, base64 }) => {
+    const tensor = { type, shape, bytes: bytesOfBase64(base64) ?? new Uint8Array() };
+    const values = jsonOfTensor(name, tensor);
+    const shown = values.ok ? values.value.slice(0, 8).join(' ') : 'as binary only';
+    const more = values.ok && values.value.length > 8 ? ' ...' : '';
+    return [`default ${name}`, `${type} [${shape.join()}] ${shown}${more}`];
+  });
 }
 
 async function pull(name: string, reference: string, flags: PullFlags): Promise<void> {

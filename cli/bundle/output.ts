@@ -43,9 +43,11 @@ const notFound: ReadonlySet<string> = new Set([
   'tuf-target-not-found',
   'layout-unreadable',
 ]);
-const signature = /^tuf-|^onnx-|digest-mismatch$|^bundle-inconsistent$|^signature-/;
+const signature = /^tuf-|^onnx-|^root-mismatch$|digest-mismatch$|^bundle-inconsistent$|^signature-/;
 const conflict: ReadonlySet<string> = new Set([
   ...['metadata-not-next', 'release-changed', 'release-lost', 'release-counter-low'],
-  ...['rollback-floor-lowered', 'below-rollback-floor', 'revocation-lost', 'role-lost'],
+  ...['rollback-floor-lowered', 'below-rollback-floor', 'revocation-lost'],
   ...['store-conflict', 'bundle-incomplete', 'fixed-target-missing', 'director-keys-older'],
+  ...['repository-begun', 'base-unseen', 'share-unlisted', 'root-already-published'],
+  ...['secret-file-exists', 'role-lost'],
 ]);

@@ -6,6 +6,7 @@ import { createDecoder, createValidator } from '../../shared/codec/validator.ts'
 import { BundleConfigSchema, GoldenVectorsSchema } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
+import { DefaultValuesSchema } from './default-answer.ts';
 
 const closed = { additionalProperties: false } as const;
 const { properties: known } = BundleConfigSchema;
@@ -50,6 +51,8 @@ export const RecipeSchema = Type.Object(
     limits: known.limits,
     guards: known.guards,
     stale: known.stale,
+    /** One constant row per output, for the case that no model may run. */
+    defaultAnswer: Type.Optional(DefaultValuesSchema),
     minAgent: known.minAgent,
     lineage: Type.Optional(Type.Object({ commit, dataDigest, parameters, license }, closed)),
   },

@@ -1,104 +1,168 @@
-import type { Command } from 'commander';
-import { createDecoder } from '../../shared/codec/validator.ts';
-import {
-  DirectorKeysSchema,
-  RevokedSchema,
-  type TargetCustom,
-} from '../../shared/contracts/bundle-config.ts';
-import { limits } from '../../shared/contracts/limits.ts';
-import { utf8 } from '../../shared/core/bytes.ts';
-import { canonicalJson } from '../../shared/core/canonical-json.ts';
-import { isDigest, isFleetId } from '../../shared/core/ids.ts';
+import { type Command, Option } from 'commander';
+import type { TargetCustom } from '../../shared/contracts/bundle-config.ts';
 import type { JsonObject } from '../../shared/trust/strict-json.ts';
-import { parseMetadata } from '../../shared/trust/tuf/parse-metadata.ts';
+import { signBody } from '../../shared/trust/tuf/repository.ts';
+import { collect as more } from '../api/arguments.ts';
 import { exitCodes } from '../exit-code.ts';
-import { readOptional, type Workspace } from '../keys/workspace.ts';
+import type { Workspace } from '../keys/workspace.ts';
 import { checkLayout } from './check-layout.ts';
+import { readForeignProposal } from './co-sign.ts';
 import { orEnd, valueOrEnd } from './command-end.ts';
-import { answer, endWith, type OutputForm, withOutput } from './output.ts';
-import { type OperatorView, openOperatorView } from './repository-access.ts';
-import { type SigningKey, signTargets, writeProposal } from './sign-targets.ts';
+import { changedFixed, differencesOfFixed, type FixedFiles } from './fixed-targets.ts';
+import { answer, endWith, withOutput } from './output.ts';
 import {
-  addRevocations,
+  fleetsOf,
+  grantsOf,
+  handoutOf,
+  keysOf,
+  pairs,
+  type SignFlags,
+  wholeNumber,
+} from './sign-flags.ts';
+import { signaturesOn, signTargets, writeProposal } from './sign-targets.ts';
+import { openSigningBase, type SigningBase } from './signing-base.ts';
+import {
   changeTargets,
+  type Difference,
   nextReleaseCounter,
   type TargetsChange,
 } from './targets-change.ts';
 
-interface SignFlags {
-  readonly repository: string;
-  readonly key?: readonly string[];
-  readonly passphraseFile?: readonly string[];
-  readonly fleet?: readonly string[];
-  readonly match?: readonly string[];
-  readonly federable?: readonly string[];
-  readonly retire?: readonly string[];
-  readonly revoke?: readonly string[];
-  readonly floor?: readonly string[];
-  readonly director?: string;
-  readonly expiresDays: string;
-  readonly yes?: true;
-  readonly output: OutputForm;
-}
-
 const dayMs = 24 * 60 * 60 * 1000;
-const more = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
-const decodeRevoked = createDecoder(RevokedSchema, limits.fixedTargetBytesMax);
-const decodeDirector = createDecoder(DirectorKeysSchema, limits.fixedTargetBytesMax);
 
 /** `skein bundle sign`: fetch and verify the base, show the difference, then open the key and sign that. */
 export function registerSign(bundle: Command, home: () => Workspace): void {
+  const sign = bundle
+    .command('sign [layouts...]')
+    .description('sign the next targets file: new bundles, retirements, revocations')
+    .requiredOption('--repository <where>', 'what is published now: a URL or a folder')
+    .option('--key <file>', 'targets key share; may repeat', more)
+    .option('--passphrase-file <file>', 'for each --key, in order; may repeat', more)
+    .option('--fleet <name>', 'only for this fleet; may repeat', more)
+    .option('--match <fact=value>', 'only for devices with this fact; may repeat', more)
+    .option('--federable <tensor>', 'a tensor federated rounds may replace; may repeat', more)
+    .option('--retire <path>', 'a bundle that no rollout may start any more; may repeat', more)
+    .option('--revoke <digest=reason>', 'what must not run; may repeat', more)
+    .addOption(
+      new Option('--then <what>', 'revoked: stop it now, or run on until its replacement works')
+        .choices(['stop', 'replace'])
+        .default('stop'),
+    )
+    .option('--floor <name=counter>', 'least release counter that may be live', more);
   withOutput(
-    bundle
-      .command('sign [layouts...]')
-      .description('sign the next targets file: new bundles, retirements, revocations')
-      .requiredOption('--repository <where>', 'what is published now: a URL or a folder')
-      .option('--key <file>', 'targets key share; may repeat', more)
-      .option('--passphrase-file <file>', 'for each --key, in order; may repeat', more)
-      .option('--fleet <name>', 'only for this fleet; may repeat', more)
-      .option('--match <fact=value>', 'only for devices with this fact; may repeat', more)
-      .option('--federable <tensor>', 'a tensor federated rounds may replace; may repeat', more)
-      .option('--retire <path>', 'a bundle that no rollout may start any more; may repeat', more)
-      .option('--revoke <digest=reason>', 'what must not run; may repeat', more)
-      .option('--floor <name=counter>', 'least release counter that may be live', more)
+    sign
+      .option('--online <file>', "a server's public keys, for director.json and --federated")
       .option('--director <file>', 'new content of director.json')
+      .option(
+        '--federated <fleet>',
+        'lets the server sign candidates of this fleet; may repeat',
+        more,
+      )
+      .option('--first', 'begin a repository that has no targets yet')
+      .option('--again', 'sign once more what has expired, or whose keys root has dropped')
+      .option(
+        '--proposal <folder>',
+        "add a signature to what another holder signed: its 'proposals'",
+      )
       .option('--expires-days <days>', 'life of the new targets file', '180')
       .option('--yes', 'sign what was shown'),
-  ).action((layouts: string[], flags: SignFlags) => orEnd(() => sign(home(), layouts, flags)));
+  ).action((layouts: string[], flags: SignFlags) => orEnd(() => run(home(), layouts, flags)));
 }
 
-async function sign(home: Workspace, layouts: readonly string[], flags: SignFlags): Promise<void> {
+/** What will be signed, in the form in which it is shown. */
+interface Draft {
+  readonly file: Uint8Array;
+  readonly version: number;
+  readonly fixed: FixedFiles;
+  readonly differences: readonly Difference[];
+}
+
+async function run(home: Workspace, layouts: readonly string[], flags: SignFlags): Promise<void> {
+  if (flags.first === true && flags.again === true) {
+    endWith(exitCodes.usage, 'say --first or --again, not both');
+  }
   const nowMs = Date.now();
-  const view = await openOperatorView(home, { where: flags.repository, nowMs });
-  const base = valueOrEnd(parseMetadata('targets', view.targetsFile)).signed;
-  const fixed = await changedFixed(view, flags);
-  const expiresAtMs = nowMs + wholeNumber(flags.expiresDays, '--expires-days') * dayMs;
-  const change: TargetsChange = {
-    releases: await releasesOf(base, layouts, flags),
-    retire: flags.retire ?? [],
-    floors: new Map(pairs(flags.floor, '--floor').map(([k, v]) => [k, wholeNumber(v, '--floor')])),
-    fixed,
-    expiresAtMs,
-  };
-  const { body, differences } = valueOrEnd(changeTargets(base, change));
+  const kind = flags.first === true ? 'first' : flags.again === true ? 'again' : 'next';
+  const base = await openSigningBase(home, { where: flags.repository, nowMs, kind });
+  const { proposal } = flags;
+  const draft: Draft =
+    proposal === undefined
+      ? await draftOf(base, { layouts, flags, nowMs })
+      : valueOrEnd(
+          await readForeignProposal(proposal, { base, layouts: onlyLayouts(layouts, flags) }),
+        );
+  const { version, differences, fixed } = draft;
   const shown = differences.map((difference) => ({ ...difference }));
-  const version = Number(body['version']);
   const rows = differences.map(({ subject, before, after }) => [subject, `${before} -> ${after}`]);
+  if (!base.isSeen) {
+    console.error('this home never saw the published file: everything in the next one is shown');
+  }
   if (flags.yes !== true) {
     answer(flags.output, { version, differences: shown, signed: false }, rows);
     console.error('nothing was signed: say --yes to sign exactly this');
     return;
   }
-  const file = valueOrEnd(await signTargets(body, keysOf(flags)));
+  const signing = { root: base.root, keys: keysOf(flags) };
+  const file = valueOrEnd(await signTargets(draft.file, signing));
   const path = await writeProposal(home, file, fixed);
-  answer(flags.output, { version, differences: shown, signed: true, proposal: path }, [
+  const { count, needed } = signaturesOn(file, base.root);
+  const done = { version, differences: shown, signed: true, proposal: path, count, needed };
+  answer(flags.output, done, [
     ...rows,
     ['proposal', path],
+    ['signatures', `${count} of ${needed}`],
   ]);
-  console.error('next: skein bundle publish LAYOUT... --server URL --token-file FILE');
+  console.error(
+    count < needed
+      ? 'next, another holder: skein bundle sign --repository WHERE --proposal FOLDER --key FILE'
+      : 'next: skein bundle publish LAYOUT... --server URL --token-file FILE',
+  );
+}
+
+async function draftOf(
+  base: SigningBase,
+  request: {
+    readonly layouts: readonly string[];
+    readonly flags: SignFlags;
+    readonly nowMs: number;
+  },
+): Promise<Draft> {
+  const { layouts, flags, nowMs } = request;
+  if (!base.isSeen) {
+    const message = 'this home neither saw nor signed what is published; begin where it was signed';
+    return valueOrEnd({ ok: false, error: { code: 'base-unseen', message } });
+  }
+  const online = await handoutOf(flags);
+  const fixed = await changedFixed(base.readFixed, {
+    ...{ revoke: pairs(flags.revoke, '--revoke'), then: flags.then },
+    ...{ director: flags.director, online },
+  });
+  const change: TargetsChange = {
+    releases: await releasesOf(base.body, layouts, flags),
+    retire: flags.retire ?? [],
+    floors: new Map(pairs(flags.floor, '--floor').map(([k, v]) => [k, wholeNumber(v, '--floor')])),
+    fixed,
+    delegate: grantsOf(flags.federated, online),
+    expiresAtMs: nowMs + wholeNumber(flags.expiresDays, '--expires-days') * dayMs,
+  };
+  const { body, differences } = valueOrEnd(changeTargets(base.body, change));
+  return {
+    file: signBody(body, []),
+    version: Number(body['version']),
+    fixed,
+    differences: [...differences, ...(await differencesOfFixed(base.readFixed, fixed))],
+  };
+}
+
+/** The proposal says what changes; a flag that would change more has no place beside it. */
+function onlyLayouts(layouts: readonly string[], flags: SignFlags): readonly string[] {
+  const { fleet, match, federable, retire, revoke, floor, director, online, federated } = flags;
+  const changing = { fleet, match, federable, retire, revoke, floor, director, online, federated };
+  const named = Object.entries(changing).find(([, value]) => value !== undefined);
+  if (named !== undefined) {
+    endWith(exitCodes.usage, `--proposal is signed as it is: leave out --${named[0]}`);
+  }
+  return layouts;
 }
 
 async function releasesOf(
@@ -113,13 +177,11 @@ async function releasesOf(
     const { name, version } = config;
     const counter = (counters.get(name) ?? nextReleaseCounter(base, name) - 1) + 1;
     counters.set(name, counter);
-    const unknown = (flags.fleet ?? []).find((fleet) => !isFleetId(fleet));
-    if (unknown !== undefined) endWith(exitCodes.usage, `${unknown} is no fleet name`);
     const custom: TargetCustom = {
       name,
       version,
       releaseCounter: counter,
-      fleets: [...(flags.fleet ?? [])],
+      fleets: [...fleetsOf(flags.fleet)],
       classMatch: Object.fromEntries(pairs(flags.match, '--match')),
       status: 'live',
       ...(flags.federable === undefined ? {} : { federable: [...flags.federable] }),
@@ -127,50 +189,4 @@ async function releasesOf(
     releases.push({ path: `bundles/${name}@${version}`, manifest, digest, custom });
   }
   return releases;
-}
-
-async function changedFixed(
-  view: OperatorView,
-  flags: SignFlags,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const fixed = new Map<string, Uint8Array>();
-  if (flags.revoke !== undefined) {
-    const known = valueOrEnd(decodeRevoked(await view.readFixed('revoked.json')));
-    const added = pairs(flags.revoke, '--revoke').map(([digest, reason]) => {
-      if (!isDigest(digest)) return endWith(exitCodes.usage, `${digest} is no sha256 digest`);
-      return { digest, reason, then: 'stop' as const };
-    });
-    const bytes = utf8(canonicalJson({ ...addRevocations(known, added) }));
-    valueOrEnd(decodeRevoked(bytes));
-    fixed.set('revoked.json', bytes);
-  }
-  if (flags.director !== undefined) {
-    const bytes = await readOptional(flags.director);
-    if (bytes === undefined) return endWith(exitCodes.notFound, `no file ${flags.director}`);
-    valueOrEnd(decodeDirector(bytes));
-    fixed.set('director.json', bytes);
-  }
-  return fixed;
-}
-
-function keysOf({ key, passphraseFile }: SignFlags): readonly SigningKey[] {
-  if (key === undefined) return endWith(exitCodes.usage, 'name a targets key with --key');
-  return key.map((file, at) => ({ file, passphraseFile: passphraseFile?.[at] }));
-}
-
-const pairs = (
-  texts: readonly string[] | undefined,
-  flag: string,
-): readonly (readonly [string, string])[] =>
-  (texts ?? []).map((text) => {
-    const at = text.lastIndexOf('=');
-    if (at < 1) return endWith(exitCodes.usage, `${flag} takes NAME=VALUE, not ${text}`);
-    return [text.slice(0, at), text.slice(at + 1)];
-  });
-
-function wholeNumber(text: string, flag: string): number {
-  const value = Number(text);
-  return Number.isSafeInteger(value) && value > 0
-    ? value
-    : endWith(exitCodes.usage, `${flag} takes a whole number above 0, not ${text}`);
 }

@@ -1,9 +1,14 @@
-import type { Revoked, TargetCustom } from '../../shared/contracts/bundle-config.ts';
+import type { TargetCustom } from '../../shared/contracts/bundle-config.ts';
 import type { Json } from '../../shared/core/canonical-json.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import { isJsonObject, type JsonObject } from '../../shared/trust/strict-json.ts';
-import { nextBody, targetsJson } from '../../shared/trust/tuf/repository.ts';
+import {
+  type DelegationGrant,
+  delegationsJson,
+  nextBody,
+  targetsJson,
+} from '../../shared/trust/tuf/repository.ts';
 
 /** What one signature shall change, and nothing else. */
 export interface TargetsChange {
@@ -18,6 +23,8 @@ export interface TargetsChange {
   readonly floors: ReadonlyMap<string, number>;
   /** New content of fixed targets, by name. */
   readonly fixed: ReadonlyMap<string, Uint8Array>;
+  /** Roles that begin, or get other keys. */
+  readonly delegate: readonly DelegationGrant[];
   readonly expiresAtMs: number;
 }
 
@@ -65,7 +72,11 @@ export function changeTargets(
     floors[name] = floor;
   }
   const { expiresAtMs } = change;
-  const body = nextBody(base, { expiresAtMs, change: { targets, rollbackFloor: floors } });
+  const delegations = delegate(base['delegations'], change.delegate);
+  const body = nextBody(base, {
+    expiresAtMs,
+    change: { targets, rollbackFloor: floors, ...delegations },
+  });
   return ok({ body, differences: differencesOf(base, body) });
 }
 
@@ -98,11 +109,28 @@ export function nextReleaseCounter(base: JsonObject, name: string): number {
   return top + 1;
 }
 
-/** `revoked.json` with more entries; an entry that stands there already is kept as it is. */
-export function addRevocations(known: Revoked, added: Revoked['revoked']): Revoked {
-  const listed = new Set(known.revoked.map(({ digest }) => digest));
-  return { revoked: [...known.revoked, ...added.filter(({ digest }) => !listed.has(digest))] };
+/** Roles by name in their old order; keys that no role names any more are left out. */
+function delegate(before: Json | undefined, grants: readonly DelegationGrant[]): JsonObject {
+  if (grants.length === 0) return {};
+  const known = objectOf(before);
+  const added = delegationsJson(grants);
+  const roles = new Map<Json | undefined, JsonObject>();
+  for (const role of [...listOf(known['roles']), ...listOf(added['roles'])]) {
+    roles.set(role['name'], role);
+  }
+  const used = new Set([...roles.values()].flatMap(({ keyids }) => keyids as readonly string[]));
+  const keys = Object.entries({ ...objectOf(known['keys']), ...objectOf(added['keys']) });
+  return {
+    delegations: {
+      ...known,
+      keys: Object.fromEntries(keys.filter(([keyId]) => used.has(keyId))),
+      roles: [...roles.values()],
+    },
+  };
 }
+
+const listOf = (value: Json | undefined): readonly JsonObject[] =>
+  Array.isArray(value) ? (value as readonly Json[]).filter(isJsonObject) : [];
 
 const namesOf = (a: JsonObject, b: JsonObject): readonly string[] =>
   [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();

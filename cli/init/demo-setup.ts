@@ -17,7 +17,7 @@ import {
 import { FolderPublisher } from '../bundle/folder-publisher.ts';
 import { sealKey } from '../keys/key-file.ts';
 import { createOfflineSigner, type OfflineSigner } from '../keys/offline-signer.ts';
-import { publishRoot } from '../keys/publish-root.ts';
+import { publishRoot, serveInFolder } from '../keys/publish-root.ts';
 import { proposeRoot } from '../keys/root-proposal.ts';
 import { jsonBytes, keyPath, type Workspace, writeDurably } from '../keys/workspace.ts';
 
@@ -123,8 +123,8 @@ async function publishFirstRoot(
   const signed = roots
     .slice(0, 2)
     .reduce((file, { sign }) => addSignature(file, sign), proposal.value);
-  const folder = join(folders.repository, 'tuf');
-  const published = await publishRoot(home, { proposal: signed, folder });
+  const serve = serveInFolder(join(folders.repository, 'tuf'));
+  const published = await publishRoot(home, { proposal: signed, serve });
   if (!published.ok) throw new OperatingError('root-mismatch', published.error.message);
 }
 

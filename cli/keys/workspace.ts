@@ -15,6 +15,10 @@ export interface Workspace {
 export const keyPath = (home: Workspace, role: OfflineRole, holder: string): string =>
   join(home.folder, 'keys', `${role}-${holder}.key.json`);
 
+/** The half of a share that travels: hexadecimal, on one line. */
+export const publicKeyPath = (home: Workspace, role: OfflineRole, holder: string): string =>
+  join(home.folder, 'keys', `${role}-${holder}.pub`);
+
 export const proposalPath = (home: Workspace, role: string): string =>
   join(home.folder, 'proposals', `${role}.json`);
 

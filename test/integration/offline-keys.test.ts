@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeKeyFile, openKey, sealKey } from '../../cli/keys/key-file.ts';
 import { createOfflineSigner } from '../../cli/keys/offline-signer.ts';
-import { publishRoot } from '../../cli/keys/publish-root.ts';
+import { publishRoot, serveInFolder } from '../../cli/keys/publish-root.ts';
 import { keyIdOf, proposeRoot, type RootChange } from '../../cli/keys/root-proposal.ts';
 import { jsonBytes, readTrustedRoot } from '../../cli/keys/workspace.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
@@ -50,7 +50,7 @@ describe('offline keys', () => {
 
   const publish = async (change: RootChange, by: readonly ReturnType<typeof signer>[]) => {
     const proposal = by.reduce((file, { sign }) => addSignature(file, sign), await propose(change));
-    return publishRoot(home(), { proposal, folder: published() });
+    return publishRoot(home(), { proposal, serve: serveInFolder(published()) });
   };
 
   it('opens a share only with its own passphrase and only unchanged', () => {

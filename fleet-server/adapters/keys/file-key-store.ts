@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createDecoder, parseStrictJson } from '../../../shared/codec/validator.ts';
+import { createDecoder } from '../../../shared/codec/validator.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { type OnlineKeyFile, OnlineKeyFileSchema } from '../../../shared/contracts/online-key.ts';
 import { hexOf, utf8 } from '../../../shared/core/bytes.ts';
@@ -10,6 +10,7 @@ import { OperatingError } from '../../../shared/core/operating-error.ts';
 import { type KeyStore, type OnlineRole, onlineRoles } from '../../../shared/ports/key-store.ts';
 import type { Signer } from '../../../shared/ports/signer.ts';
 import { createSoftwareSigner } from '../../../shared/trust/ed25519.ts';
+import { isOfflineKey } from './offline-key-search.ts';
 import { SeedSeal } from './online-key-seal.ts';
 
 export interface KeyFolderOptions {
@@ -123,14 +124,4 @@ async function openKeyFile(
     throw new OperatingError('key-unreadable', `${path} does not open with this passphrase`);
   }
   return { role, signer };
-}
-
-/** By its format or its role, whatever else is wrong with the file. */
-function isOfflineKey(bytes: Uint8Array): boolean {
-  const parsed = parseStrictJson(bytes);
-  const value = parsed.ok ? parsed.value : undefined;
-  if (typeof value !== 'object' || value === null) return false;
-  const { format, role } = value as { readonly format?: unknown; readonly role?: unknown };
-  const isOffline = typeof format === 'string' && format.startsWith('skein-offline-key/');
-  return isOffline || role === 'root' || role === 'targets';
 }
