@@ -12,6 +12,11 @@ import { err, ok, type Result } from '../shared/core/result.ts';
 const closed = { additionalProperties: false } as const;
 const Path = Type.String({ minLength: 1, maxLength: 4096 });
 const Labels = Type.Optional(oneOf(['none', 'extension']));
+/** `ep-context`: graphs compiled for one accelerator. Otherwise a domain of operators, such as `com.microsoft`. */
+const OnnxAllowanceSchema = Type.Union([
+  Type.Literal('ep-context'),
+  Type.String({ pattern: '^[a-z0-9_-]+([.][a-z0-9_-]+)+$', maxLength: 128 }),
+]);
 const Topic = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^+#\\u0000]+$' });
 
 const InputSchema = Type.Union([
@@ -96,6 +101,12 @@ export const AgentConfigSchema = Type.Object(
           /** Learn from own labelled inputs and take part in rounds: weights may leave, inputs do not. */
           mayTrain: Type.Optional(Type.Boolean()),
           roundsPerDay: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+          /** Histograms of fewer values wait for the next window; the house's own minimum cannot be lowered. */
+          minCount: Type.Optional(
+            Type.Integer({ minimum: limits.windowMinCount, maximum: 1_000_000 }),
+          ),
+          /** What graphs may hold beyond the operators that every device accepts. */
+          onnx: Type.Optional(Type.Array(OnnxAllowanceSchema, { maxItems: 16, uniqueItems: true })),
         },
         closed,
       ),
@@ -133,6 +144,8 @@ export interface AgentConfig {
     readonly inputsMayLeave: boolean;
     readonly mayTrain: boolean;
     readonly roundsPerDay: number;
+    readonly minCount: number;
+    readonly onnx: { readonly epContext: boolean; readonly domains: readonly string[] };
   };
   readonly inputs: readonly InputConfig[];
   readonly serving: DoorConfig & { readonly cloud: boolean };
@@ -171,6 +184,8 @@ const form: ConfigForm<WrittenConfig> = {
     ['policy.inputsMayLeave', 'flag'],
     ['policy.mayTrain', 'flag'],
     ['policy.roundsPerDay', 'number'],
+    ['policy.minCount', 'number'],
+    ['policy.onnx', 'list'],
     ['serving.listen', 'text'],
     ['serving.tokenFile', 'text'],
     ['serving.certFile', 'text'],
@@ -215,6 +230,8 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
         inputsMayLeave: policy.inputsMayLeave ?? false,
         mayTrain: policy.mayTrain ?? true,
         roundsPerDay: policy.roundsPerDay ?? limits.roundsPerDay,
+        minCount: policy.minCount ?? limits.windowMinCount,
+        onnx: allowanceOf(policy.onnx ?? []),
       },
       inputs,
       serving: { ...doors.serving.value, cloud: serving.cloud ?? false },
@@ -222,6 +239,11 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
     }),
   );
 }
+
+const allowanceOf = (names: readonly string[]): AgentConfig['policy']['onnx'] => ({
+  epContext: names.includes('ep-context'),
+  domains: names.filter((name) => name !== 'ep-context'),
+});
 
 function doorOf(
   place: string,

@@ -25,6 +25,7 @@ import type { InputSource } from './ports/input-source.ts';
 import { DeviceAgent } from './runner/device-agent.ts';
 import { type Enrolment, readEnrolment } from './runner/enrolment-desk.ts';
 import { InputPump } from './runner/input-pump.ts';
+import { isPlaintextDoor } from './serving/door-rule.ts';
 import type { FrontDoor } from './serving/front-door.ts';
 
 const agentVersion = '0.1.0';
@@ -64,6 +65,7 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
     isAsked: config.metrics.listen !== undefined,
     previousExit: link.previousExit,
   });
+  const memoryBytesMax = policy.memoryBytesMax ?? Math.floor(memoryBytes() / 2);
   const agent = await DeviceAgent.open(
     {
       ...{ clock, random, disk, runtime, log, metrics: page.metrics },
@@ -78,13 +80,21 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
       pinnedRoot: enrolment.pinnedRoot,
       zone: config.zone ?? systemZone(),
       windowMs: config.windowMs,
-      memoryBytesMax: policy.memoryBytesMax ?? Math.floor(memoryBytes() / 2),
+      memoryBytesMax,
       monthlyBytesMax: policy.monthlyBytesMax,
       threads: policy.threads ?? cpuQuotaThreads(),
       ...{ mayTrain: policy.mayTrain, roundsPerDay: policy.roundsPerDay },
+      ...{ minCount: policy.minCount, onnx: policy.onnx },
       askToBeKilled: (blame) => link.askToBeKilled(blame),
     },
   );
+  // No model is open yet: what is held now is the agent's own.
+  const idleBytes = process.memoryUsage.rss() + limits.agentGrowthBytesMax;
+  link.guardMemory(idleBytes + memoryBytesMax, () => {
+    const failed = (error: unknown): void =>
+      log.error({ event: 'verdict-unwritten', error }, 'the leaking model was not judged');
+    agent.memoryExceeded().catch(failed);
+  });
   log.info({ event: 'agent-started', device, fleet, version: agentVersion }, 'the agent runs');
   await live(agent, {
     config,
@@ -97,11 +107,7 @@ export async function runAgent(options: RunAgentOptions): Promise<void> {
 }
 
 function openRuntime({ config, link }: RunAgentOptions, log: Log): InferenceRuntime {
-  const observer = {
-    started: link.trialStarted.bind(link),
-    ended: link.trialEnded.bind(link),
-  };
-  const runtime = createOnnxRuntime({ observer });
+  const runtime = createOnnxRuntime({ observer: link.trials });
   const isolation = decideIsolation(config.isolation, link.previousExit);
   if (isolation === 'worker') return runtime;
   if (config.isolation === 'worker') {
@@ -181,6 +187,11 @@ async function openFigures(
   const { config, log, page } = world;
   const { listen } = config.metrics;
   if (listen === undefined) return undefined;
+  for (const door of ['serving', 'metrics'] as const) {
+    const { listen: at, tls } = config[door];
+    const isPlaintext = at !== undefined && isPlaintextDoor({ host: at.host, tls });
+    page.metrics.gauge('skein_plaintext_listener', isPlaintext ? 1 : 0, { door });
+  }
   const { openMetricsDoor } = await import('./serving/metrics-door.ts');
   const exposition = async () => {
     await agent.readGauges();

@@ -22,15 +22,16 @@ export async function openMetricsPage(options: {
     };
   }
   const { PromMetrics } = await import('../../shared/adapters/metrics/prom-metrics.ts');
+  const { watchProcess } = await import('../../shared/adapters/metrics/process-figures.ts');
   const metrics = new PromMetrics('agent');
   const { reason: code = 'none', crashesInWindow = 0 } = previousExit ?? {};
-  metrics.gauge('process_start_time_seconds', Date.now() / 1_000 - process.uptime());
+  const readProcess = watchProcess(metrics);
   metrics.gauge('skein_previous_exit', 1, { code });
   metrics.gauge('skein_supervisor_recent_crashes', crashesInWindow);
   return {
     metrics,
     exposition: () => {
-      metrics.gauge('process_resident_memory_bytes', process.memoryUsage.rss());
+      readProcess();
       metrics.gauge('skein_supervisor_resident_bytes', supervisorBytes());
       return metrics.exposition();
     },

@@ -19,3 +19,9 @@ test('when the agent crashed once, it is forgiven; from the second on each model
 test('when a slot was named for a hang, its verdict stands already and nothing is isolated', () => {
   expect(decideIsolation('worker', { reason: 'hang', crashesInWindow: 9 })).toBe('worker');
 });
+
+test('when the whole process held too much memory, each model is alone at once; a named one has its verdict', () => {
+  const previous = { reason: 'memory-limit', crashesInWindow: 1 };
+  expect(decideIsolation('worker', previous)).toBe('process');
+  expect(decideIsolation('worker', { ...previous, slot: 'bundles/vad@1.0.0' })).toBe('worker');
+});

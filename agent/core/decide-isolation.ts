@@ -4,6 +4,8 @@ import { limits } from '../../shared/contracts/limits.ts';
 export interface EndOfProcess {
   readonly reason: string;
   readonly crashesInWindow: number;
+  /** The model that was found to be at fault; a verdict against it is durable. */
+  readonly slot?: string;
 }
 
 /** Ends that name no slot: a hang is not among them, because its verdict was durable before the kill. */
@@ -19,6 +21,8 @@ export function decideIsolation(
   previous: EndOfProcess | undefined,
 ): 'worker' | 'process' {
   if (asked === 'process' || previous === undefined) return asked;
+  // Threads share their memory: who took it shows only when each model has a limit of its own.
+  if (previous.reason === 'memory-limit' && previous.slot === undefined) return 'process';
   const isCrashing = previous.crashesInWindow >= limits.crashesToIsolate;
   return isCrashing && nameless.includes(previous.reason) ? 'process' : 'worker';
 }

@@ -1,5 +1,9 @@
 import { createDecoder } from '../../shared/codec/validator.ts';
-import { type AgentMemoryRecord, AgentMemorySchema } from '../../shared/contracts/agent-memory.ts';
+import {
+  type AgentMemoryRecord,
+  AgentMemorySchema,
+  type Freshness,
+} from '../../shared/contracts/agent-memory.ts';
 import type { AuditHead } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
@@ -45,8 +49,34 @@ export class AgentMemory {
     return this.#record.floorMs;
   }
 
-  get auditHead(): AuditHead | undefined {
-    return this.#record.auditHead;
+  /** The largest audit head, as it was signed. */
+  get signedHead(): string | undefined {
+    return this.#record.signedHead;
+  }
+
+  get freshness(): Freshness | undefined {
+    return this.#record.freshness;
+  }
+
+  /** How often is the caller's choice. */
+  keepFreshness(freshness: Freshness): Promise<void> {
+    return this.#change((record) => {
+      const { freshAtMs, aliveMs } = record.freshness ?? {};
+      return freshness.aliveMs === aliveMs && freshness.freshAtMs === freshAtMs
+        ? record
+        : { ...record, freshness };
+    });
+  }
+
+  get jitterMs(): number | undefined {
+    return this.#record.jitterMs;
+  }
+
+  /** The server chooses it; it must hold when that server and this device have both lost power. */
+  keepJitter(jitterMs: number): Promise<void> {
+    return this.#change((record) =>
+      jitterMs === record.jitterMs ? record : { ...record, jitterMs },
+    );
   }
 
   keepEpoch(epoch: Epoch): Promise<void> {
@@ -60,10 +90,13 @@ export class AgentMemory {
     );
   }
 
-  keepAuditHead(auditHead: AuditHead): Promise<void> {
-    return this.#change((record) =>
-      auditHead.size > (record.auditHead?.size ?? 0) ? { ...record, auditHead } : record,
-    );
+  /** What was verified, with the text it was signed in. Kept only when it is larger than the one before. */
+  keepAuditHead(auditHead: AuditHead, signedHead: string): Promise<void> {
+    return this.#change((record) => {
+      // A head without its signature is from before heads were signed: nobody could verify it.
+      const size = record.signedHead === undefined ? 0 : (record.auditHead?.size ?? 0);
+      return auditHead.size > size ? { ...record, auditHead, signedHead } : record;
+    });
   }
 
   /** Rises over boots. Numbers are reserved in blocks, so a report costs no write of its own. */

@@ -1,3 +1,4 @@
+import type { OnnxAllowance } from '../../shared/codec/onnx-guard.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';
@@ -26,8 +27,10 @@ import { CandidateGate } from './federation/candidate-gate.ts';
 import { Participant } from './federation/participant.ts';
 import { TrainingStore } from './federation/training-store.ts';
 import { FrameRefusals } from './frame-refusals.ts';
+import { FreshnessWatch } from './freshness-watch.ts';
 import { type Blame, InferenceDesk } from './inference-desk.ts';
 import { Installer } from './installer.ts';
+import { liftRefusals } from './lift-refusals.ts';
 import { type HostedModel, ModelHost, type TimedAnswer } from './model-host.ts';
 import { OrderDesk } from './order-desk.ts';
 import { OutboxWriter } from './outbox-writer.ts';
@@ -36,6 +39,8 @@ import { RevocationWatch } from './revocation-watch.ts';
 import { SealableDisk } from './sealable-disk.ts';
 import { SessionLoop } from './session-loop.ts';
 import { SlotStore } from './slot-store.ts';
+import { SpreadWindow } from './spread-window.ts';
+import { StandInDesk, type StandingIn } from './stand-in-desk.ts';
 import { type GaugedRooms, setStateGauges } from './state-gauges.ts';
 import { StoreKeeper } from './store-keeper.ts';
 import { TrustedCatalogue } from './trusted-catalogue.ts';
@@ -74,7 +79,11 @@ export interface DeviceAgentOptions {
   /** The owner lets the device learn from labelled inputs and take part in rounds; true when absent. */
   readonly mayTrain?: boolean;
   readonly roundsPerDay?: number;
-  /** A worker of the active model hangs; the verdict is durable already. */
+  /** The owner's own minimum count of a histogram that leaves; the house's when absent. */
+  readonly minCount?: number;
+  /** What the owner lets graphs hold beyond the operators that every device accepts; nothing when absent. */
+  readonly onnx?: OnnxAllowance;
+  /** A worker of the active model hangs or leaks; the verdict is durable already. */
   readonly askToBeKilled: (blame: Blame) => void;
 }
 
@@ -84,6 +93,8 @@ interface AgentRooms extends GaugedRooms {
   readonly rounds: Participant;
   readonly store: StoreKeeper;
   readonly disk: SealableDisk;
+  readonly standIns: StandInDesk;
+  readonly freshness: FreshnessWatch;
 }
 
 /**
@@ -98,6 +109,8 @@ export class DeviceAgent {
   readonly #sessions: SessionLoop;
   readonly #rounds: Participant;
   readonly #store: StoreKeeper;
+  readonly #standIns: StandInDesk;
+  readonly #freshness: FreshnessWatch;
   readonly #gauged: GaugedRooms;
   readonly #disk: SealableDisk;
 
@@ -110,6 +123,8 @@ export class DeviceAgent {
     this.#rounds = rooms.rounds;
     this.#store = rooms.store;
     this.#disk = rooms.disk;
+    this.#standIns = rooms.standIns;
+    this.#freshness = rooms.freshness;
     this.#gauged = rooms;
   }
 
@@ -119,34 +134,32 @@ export class DeviceAgent {
     const disk = new SealableDisk(ports.disk);
     const { address, deviceKey, boot, audience, claim, agentVersion, facts, zone } = options;
     const memory = await AgentMemory.open(disk, options.builtAtMs);
-    const outbox = await OutboxWriter.open({ disk, path: 'state/outbox.journal', random, log });
-    const budget = await ByteBudget.open({
-      ...{ disk, clock, path: 'state/bytes.json' },
-      bytesPerMonthMax: options.monthlyBytesMax,
+    const spread = new SpreadWindow({ clock, random, memory });
+    const { outbox, budget, content, slots } = await openStored(disk, ports, options);
+    const { pinnedRoot, memoryBytesMax, threads, windowMs, askToBeKilled } = options;
+    const catalogue = new TrustedCatalogue({
+      ...{ disk, fetcher, pinnedRoot },
+      fresh: (trustedNowMs) => freshness.refreshed(trustedNowMs),
     });
-    const content = new ContentStore(disk);
-    const slots = new SlotStore(disk, content);
-    const { pinnedRoot } = options;
-    const catalogue = new TrustedCatalogue({ disk, fetcher, pinnedRoot });
     const download = { disk, fetcher, clock, random, budget };
     const bearer = (): string | undefined => sessions.bearer;
+    const trustedNowMs = (): number | undefined => sessions.trustedNowMs();
+    const ring = (): void => {
+      updates.wake();
+      reporter.ring();
+    };
     const { fleet } = address;
-    const blobs = new TrainingStore({ content, download, bearer });
+    const allow = options.onnx ?? {};
+    const blobs = new TrainingStore({ content, download, bearer, allow });
     const candidates = new CandidateGate({ catalogue, blobs, fleet });
     const installer = new Installer({
-      ...{ catalogue, content, slots, download, bearer, candidates, agentVersion },
-      facts: () => facts,
-      fleet: address.fleet,
+      ...{ catalogue, content, slots, download, bearer, candidates, agentVersion, allow },
+      ...{ facts: () => facts, fleet },
     });
-    const { memoryBytesMax, threads, windowMs, askToBeKilled } = options;
     const models = new ModelHost({
       ...{ runtime, installer, slots, content, clock, memoryBytesMax, threads },
     });
-    const deviceKeyDigest = sha256Hex(deviceKey.publicKey);
-    const identity = (): DeviceIdentity | undefined =>
-      memory.epoch === undefined
-        ? undefined
-        : { ...address, deviceKey: deviceKeyDigest, epoch: memory.epoch };
+    const identity = identityOf(memory, { ...address, deviceKey: sha256Hex(deviceKey.publicKey) });
     const refusals = new FrameRefusals({ clock, log, metrics });
     const rounds = new Participant({
       ...{ disk, random, log, fetcher, runtime, deviceKey, blobs, bearer, identity },
@@ -158,23 +171,29 @@ export class DeviceAgent {
       send: async (envelope) => sendReport(sessions.uplink, envelope),
       refused: (code, message) => refusals.note(code, 'round', message),
     });
+    const standIns = new StandInDesk({ clock, installer });
     const inference: InferenceDesk = new InferenceDesk({
       ...{ clock, metrics, models, outbox, windowMs, memoryBytesMax, askToBeKilled, rounds },
+      ...{ standIns, minCount: options.minCount ?? limits.windowMinCount },
       updates: () => updates,
       wentBack: (app, revertMs) => reporter.wentBack(app, revertMs),
     });
     const store = new StoreKeeper({ disk, clock, log, content, slots, updates: () => updates });
+    const freshness: FreshnessWatch = new FreshnessWatch({
+      ...{ clock, log, memory, installer, updates: () => updates, trustedNowMs, changed: ring },
+    });
     const revocations = new RevocationWatch({ catalogue, installer, updates: () => updates });
     const updates: UpdateRunner = await UpdateRunner.open({
-      ...{ disk, clock, random, log, metrics, installer, models, store },
+      ...{ disk, clock, random, log, metrics, installer, models, store, standIns, spread },
+      ...{ stale: () => freshness.stale, trustedNowMs },
       learnRevocations: () => revocations.learn(),
-      trustedNowMs: () => sessions.trustedNowMs(),
       modelChanged: (app, model) => inference.modelChanged(app, model),
       stateChanged: () => reporter.ring(),
     });
-    const orders = new OrderDesk({ memory, catalogue, updates, identity, rounds });
+    const orders = new OrderDesk({ log, memory, catalogue, updates, identity, rounds, spread });
     const uplink = new DeviceUplink({
-      ...{ address, boot, transport, clock, random, outbox, refusals },
+      ...{ address, boot, transport, clock, random, log, outbox, refusals, spread },
+      trustedNowMs: () => sessions.trustedNowMs(),
       received: async (kind, envelope) => {
         const refused = await orders.receive(kind, envelope);
         if (refused === undefined) await revocations.learn();
@@ -183,23 +202,25 @@ export class DeviceAgent {
     });
     const session = new DeviceSession({ address, fetcher, random, deviceKey, audience });
     const sessions: SessionLoop = new SessionLoop({
-      ...{ clock, random, log, memory, catalogue, session, uplink, claim },
+      ...{ clock, random, log, memory, catalogue, session, uplink, claim, spread },
       opened: async () => {
         await revocations.learn();
-        updates.wake();
-        reporter.ring();
+        ring();
       },
     });
     const reporter: Reporter = new Reporter({
-      ...{ clock, log, memory, updates, deviceKey, identity, boot, agentVersion, facts, zone },
+      ...{ clock, log, memory, updates, deviceKey, identity, boot, agentVersion, zone, spread },
+      facts: () => (freshness.isOverdue ? { ...facts, 'metadata.stale': true } : facts),
       uplink: () => sessions.uplink,
       redundancy: store.redundancy,
     });
     // The power may have gone between the list and the journal.
     await revocations.learn();
+    await freshness.judge();
+    await liftRefusals({ updates, installer, agentVersion });
     return new DeviceAgent({
       ...{ models, inference, updates, reporter, sessions, rounds, store },
-      ...{ disk, metrics, outbox, budget },
+      ...{ disk, metrics, outbox, budget, standIns, freshness, catalogue },
     });
   }
 
@@ -216,8 +237,18 @@ export class DeviceAgent {
     return this.#models.active(app);
   }
 
+  /** The bundle whose default answer is given for the app now, because no model may run. */
+  standIn(app: AppName): StandingIn | undefined {
+    return this.activeModel(app) === undefined ? this.#standIns.of(app) : undefined;
+  }
+
   infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {
     return this.#inference.infer(app, input, label);
+  }
+
+  /** This process holds too much memory and is ended in a moment: the model that is to blame is judged now. */
+  memoryExceeded(): Promise<void> {
+    return this.#inference.judgeAll();
   }
 
   /** Reads what is so now into the gauges of the metrics. */
@@ -238,6 +269,7 @@ export class DeviceAgent {
         this.#sessions.run(signal),
         this.#rounds.run(signal),
         this.#store.run(signal),
+        this.#freshness.run(signal),
       ]);
       await this.#models.closeAll();
     } finally {
@@ -245,6 +277,24 @@ export class DeviceAgent {
     }
   }
 }
+
+/** What lies on the disk: windows to be sent, the month's bytes, blobs and slots. */
+async function openStored(
+  disk: DeviceDisk,
+  { clock, random, log }: DeviceAgentPorts,
+  { monthlyBytesMax: bytesPerMonthMax }: DeviceAgentOptions,
+) {
+  const outbox = await OutboxWriter.open({ disk, path: 'state/outbox.journal', random, log });
+  const budget = await ByteBudget.open({ disk, clock, path: 'state/bytes.json', bytesPerMonthMax });
+  const content = new ContentStore(disk);
+  return { outbox, budget, content, slots: new SlotStore(disk, content) };
+}
+
+/** Who the device is, once a login has told the epoch. */
+const identityOf = (memory: AgentMemory, known: Omit<DeviceIdentity, 'epoch'>) => () => {
+  const { epoch } = memory;
+  return epoch === undefined ? undefined : { ...known, epoch };
+};
 
 /** What is on trial is not trained from: it may be gone in a moment. */
 const committedOf = (model: HostedModel | undefined) =>

@@ -1,4 +1,4 @@
-import { decodeFrame, encodeFrame, type Frame } from '../../shared/codec/frame.ts';
+import { decodeFrame, encodeFrame, type Frame, isFrameExpired } from '../../shared/codec/frame.ts';
 import { createDecoder } from '../../shared/codec/validator.ts';
 import type { SessionGrant } from '../../shared/contracts/enrolment.ts';
 import { limits } from '../../shared/contracts/limits.ts';
@@ -16,11 +16,14 @@ import { bytesOfHex, hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId } from '../../shared/core/ids.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
+import type { Log } from '../../shared/ports/log.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import type { Transport, TransportSession } from '../../shared/ports/transport.ts';
 import { isSessionMacValid, sessionMac } from '../../shared/trust/session-mac.ts';
+import { FlightWatch } from './flight-watch.ts';
 import type { FrameRefusals } from './frame-refusals.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
+import type { SpreadWindow } from './spread-window.ts';
 
 export interface DeviceUplinkOptions {
   readonly address: DeviceAddress;
@@ -28,8 +31,12 @@ export interface DeviceUplinkOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly outbox: OutboxWriter;
+  readonly spread: Pick<SpreadWindow, 'widthMs'>;
   readonly refusals: Pick<FrameRefusals, 'note'>;
+  /** Absent until a nonce-bound server signature vouched for a time in this boot. */
+  readonly trustedNowMs: () => number | undefined;
   /** A director's envelope for this device, judged by its own signature: the code of a refusal, if any. */
   readonly received: (kind: DownKind, envelope: Uint8Array) => Promise<string | undefined>;
 }
@@ -54,6 +61,8 @@ export class DeviceUplink {
    */
   async open(grant: SessionGrant, closed: (reason: string) => void): Promise<OpenUplink> {
     const { address, transport, outbox } = this.#options;
+    const flight = new FlightWatch(this.#options);
+    const over = new AbortController();
     const key = bytesOfHex(grant.sessionKey) ?? new Uint8Array();
     // Presence counts by itself: of each connection's two numbers the birth has the lower, the will the higher.
     const birth = 2 * this.#connections;
@@ -74,8 +83,12 @@ export class DeviceUplink {
         url: grant.brokerUrl,
       },
       {
-        received: (topic, bytes) => this.#track(this.#receive(grant, key, { topic, bytes })),
+        received: async (topic, bytes) => {
+          await this.#track(this.#receive(grant, key, { topic, bytes }));
+          flight.notice();
+        },
         closed: (reason) => {
+          over.abort();
           outbox.closeSession();
           closed(reason);
         },
@@ -87,8 +100,16 @@ export class DeviceUplink {
     };
     const online = frame('presence', presence('online'), birth);
     await session.publish(upTopic(address, 'presence'), online);
-    await outbox.openSession((window) => send('window', window.body));
-    return { send, close: () => this.#close(session) };
+    await outbox.openSession((window) => {
+      flight.notice();
+      return send('window', window.body);
+    });
+    void this.#track(flight.run(over.signal));
+    const close = (): Promise<void> => {
+      over.abort();
+      return this.#close(session);
+    };
+    return { send, close };
   }
 
   /** Resolves when every message that has arrived was taken or has failed. */
@@ -133,12 +154,13 @@ export class DeviceUplink {
     key: Uint8Array,
     message: { readonly topic: string; readonly bytes: Uint8Array },
   ): Promise<void> {
-    const { address, received, refusals } = this.#options;
+    const { address, received, refusals, trustedNowMs } = this.#options;
     const kind = downKinds.find((candidate) => downTopic(address, candidate) === message.topic);
     const frame = decodeFrame(message.bytes);
     let code: string | undefined;
     if (!frame.ok) code = frame.error.code;
     else if (kind === undefined) code = 'kind-not-expected';
+    else if (isFrameExpired(frame.value.header, trustedNowMs())) code = 'frame-expired';
     else if (kind === 'ack') code = await this.#takeAck(grant, key, frame.value);
     else code = await received(kind, frame.value.body);
     if (code !== undefined) refusals.note(code, kind);

@@ -3,8 +3,13 @@ import type { AppName, Digest } from '../../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { Metrics } from '../../shared/ports/metrics.ts';
-import { decideGuard } from '../core/guard/decide-guard.ts';
-import { RecentOutcomes } from '../core/guard/recent-outcomes.ts';
+import {
+  decideGuard,
+  type GuardDecision,
+  noSlotFacts,
+  type SlotFacts,
+} from '../core/guard/decide-guard.ts';
+import { type RecentFacts, RecentOutcomes } from '../core/guard/recent-outcomes.ts';
 import type { InferenceInput } from '../core/inference/prepare-input.ts';
 import {
   type MonitorEvent,
@@ -17,6 +22,7 @@ import type { WatchId } from '../core/monitor/watched-model.ts';
 import type { Participant } from './federation/participant.ts';
 import type { HostedModel, ModelHost, TimedAnswer } from './model-host.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
+import type { StandInDesk, StandingIn } from './stand-in-desk.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
 /** The slot that hangs, and the code of the verdict against it. */
@@ -31,10 +37,13 @@ export interface InferenceDeskOptions {
   readonly models: ModelHost;
   readonly outbox: OutboxWriter;
   readonly updates: () => UpdateRunner;
+  readonly standIns: Pick<StandInDesk, 'of' | 'answer' | 'dismiss'>;
   readonly rounds: Pick<Participant, 'look' | 'keep'>;
   readonly windowMs: number;
+  /** Histograms of fewer values do not leave with their window. */
+  readonly minCount: number;
   readonly memoryBytesMax: number;
-  /** Only a kill from outside ends a hung worker; the verdict is durable when this is called. */
+  /** Only a kill from outside ends a hung worker, or gives back what leaked; the verdict is durable by then. */
   readonly askToBeKilled: (blame: Blame) => void;
   /** Milliseconds from the verdict to the first answer of the model that took over. */
   readonly wentBack: (app: AppName, revertMs: number) => void;
@@ -54,11 +63,7 @@ const lostSession: ReadonlySet<string> = new Set([
   'session-lost',
 ]);
 
-const verdicts: ReadonlyMap<string, string> = new Map([
-  ['inference-timeout', 'model-hung'],
-  ['session-lost', 'model-crashed'],
-]);
-const verdictOf = (code: string): string => verdicts.get(code) ?? code;
+const noOutcomes: RecentFacts = new RecentOutcomes(1).facts();
 
 /** Every answer passes here: it is counted into the open window, judged by the guard, and proves a bundle on trial. */
 export class InferenceDesk {
@@ -79,6 +84,7 @@ export class InferenceDesk {
     if (before !== undefined) this.#count({ kind: 'model-unwatched', watch: before.watch });
     this.#watched.delete(app);
     if (model === undefined) return;
+    this.#options.standIns.dismiss(app);
     const { config } = model.bundle;
     const { postprocessing, profile } = config;
     const watch = watchModel(this.#monitor, {
@@ -92,10 +98,13 @@ export class InferenceDesk {
     this.#watched.set(app, { model, watch, recent, outcomesSinceLook: 0, answers: 0 });
   }
 
-  /** `label`: what the answer should be, where it is known at once. Throws `no-model` and what the session throws. */
+  /**
+   * `label`: what the answer should be, where it is known at once. Where no model may run, the default answer of the
+   * bundle, marked as such. Throws `no-model` and what the session throws.
+   */
   async infer(app: AppName, input: InferenceInput, label?: string): Promise<TimedAnswer> {
     const watched = this.#watched.get(app);
-    if (watched === undefined) throw new OperatingError('no-model', `nothing answers for ${app}`);
+    if (watched === undefined) return this.#answerByDefault(app, input);
     const { rounds } = this.#options;
     const look = rounds.look(watched.model, input, label);
     try {
@@ -114,14 +123,37 @@ export class InferenceDesk {
     } catch (error) {
       const code = codeOf(error);
       // The caller's own mistake says nothing about the model.
-      if (code === 'inference-input-mismatch' || code === 'queue-full') {
-        this.#options.metrics.count('skein_inference_refusals_total', 1, { app, code });
-      } else {
+      if (code === 'inference-input-mismatch' || code === 'queue-full') this.#refused(app, code);
+      else {
         this.#options.metrics.count('skein_inference_failures_total', 1, { app, code });
         await this.#failed(app, watched, code);
       }
       throw error;
     }
+  }
+
+  /** Counted apart: no model ran, so nothing is learned of one, and no label is compared. */
+  #answerByDefault(app: AppName, input: InferenceInput): TimedAnswer {
+    const { standIns, metrics } = this.#options;
+    const standing = standIns.of(app);
+    if (standing === undefined) throw new OperatingError('no-model', `nothing answers for ${app}`);
+    const answer = this.#givenBy(standing, app, input);
+    this.#count({ kind: 'default-answered', app, digest: standing.slot.digest });
+    metrics.count('skein_default_answers_total', 1, { app });
+    return answer;
+  }
+
+  #givenBy(standing: StandingIn, app: AppName, input: InferenceInput): TimedAnswer {
+    try {
+      return this.#options.standIns.answer(standing, input);
+    } catch (error) {
+      this.#refused(app, codeOf(error));
+      throw error;
+    }
+  }
+
+  #refused(app: AppName, code: string): void {
+    this.#options.metrics.count('skein_inference_refusals_total', 1, { app, code });
   }
 
   /** Closes windows by clock until the signal aborts, then the open one. */
@@ -131,8 +163,13 @@ export class InferenceDesk {
     while (!isOver()) {
       await clock.sleepUntil(this.#monitor.closesAtMonotonicMs, signal);
       await this.#close(isOver() ? 'shutdown-begun' : 'clock-ticked');
-      for (const [app, watched] of this.#watched) await this.#judge(app, watched);
+      await this.judgeAll();
     }
+  }
+
+  /** At each window's end, and when the supervisor says that this process holds too much memory. */
+  async judgeAll(): Promise<void> {
+    for (const [app, watched] of this.#watched) await this.#judge(app, watched);
   }
 
   async #close(kind: 'shutdown-begun' | 'clock-ticked'): Promise<void> {
@@ -170,20 +207,27 @@ export class InferenceDesk {
     models.forget(watched.model);
     const { slot, host } = watched.model;
     // A trial's losses are counted as activations; a committed model would come up and go down for ever.
-    const isCrashLoop = host === 'worker' && this.#countLoss(slot.digest);
-    if (code === 'session-lost' && !isCrashLoop) {
+    const crashes = code === 'session-lost' && host === 'worker' ? this.#countLoss(slot.digest) : 0;
+    const kills = {
+      ...{ ...noSlotFacts, crashes },
+      hangs: code === 'inference-timeout' ? 1 : 0,
+      memoryKills: code === 'memory-limit' ? 1 : 0,
+    };
+    // By how it ended alone: what it answered before is judged where it goes on answering.
+    const decision = this.#decide(watched.model, { recent: noOutcomes, kills });
+    if (decision.verdict === 'keep') {
       updates().feed({ kind: 'session-lost', app, digest: slot.digest });
       return;
     }
-    const reason = verdictOf(code);
+    const { reason } = decision;
     await updates().record({ kind: 'verdict-reached', app, slot, reason });
     if (host === 'worker' && code === 'inference-timeout') {
       askToBeKilled({ slot: slot.path, code: reason });
     }
   }
 
-  /** Whether this loss is one too many within the window. */
-  #countLoss(digest: Digest): boolean {
+  /** Losses within the window, this one included. */
+  #countLoss(digest: Digest): number {
     const nowMs = this.#options.clock.monotonicMs();
     const recent = (this.#losses.get(digest) ?? []).filter(
       (atMs) => nowMs - atMs < limits.sessionLossWindowMs,
@@ -194,24 +238,40 @@ export class InferenceDesk {
     if (this.#losses.size > limits.windowModelsMax && oldest !== undefined) {
       this.#losses.delete(oldest);
     }
-    return recent.length + 1 >= limits.sessionLossesMax;
+    return recent.length + 1;
   }
 
   async #judge(app: AppName, watched: Watched): Promise<void> {
     if (this.#watched.get(app) !== watched) return;
     watched.outcomesSinceLook = 0;
-    const { guards, limits: asked } = watched.model.bundle.config;
-    const memoryBytesMax = Math.min(asked.memoryBytesMax, this.#options.memoryBytesMax);
-    const decision = decideGuard(
-      { ...guards, memoryBytesMax, killsMax: 0 },
-      watched.recent.facts(),
-    );
-    if (decision.verdict === 'keep') return;
-    const { slot } = watched.model;
+    const { slot, host, session } = watched.model;
+    const residentBytes = await session.residentBytes();
+    const decision = this.#decide(watched.model, {
+      recent: watched.recent.facts(),
+      kills: { ...noSlotFacts, residentBytes },
+    });
+    if (decision.verdict === 'keep' || this.#watched.get(app) !== watched) return;
     const updates = this.#options.updates();
     const isJudged = updates.state.refusals.some((refusal) => refusal.digest === slot.digest);
     if (isJudged) return;
-    await updates.record({ kind: 'verdict-reached', app, slot, reason: decision.reason });
+    const { reason } = decision;
+    await updates.record({ kind: 'verdict-reached', app, slot, reason });
+    // What leaked into this process goes with this process only, and must not be counted against the next model.
+    if (reason === 'memory-limit' && host === 'worker') {
+      this.#options.askToBeKilled({ slot: slot.path, code: reason });
+    }
+  }
+
+  #decide(
+    model: HostedModel,
+    { recent, kills }: { readonly recent: RecentFacts; readonly kills: SlotFacts },
+  ): GuardDecision {
+    const { guards, limits: asked } = model.bundle.config;
+    const ceiling = Math.min(asked.memoryBytesMax, this.#options.memoryBytesMax);
+    // A worker's share holds what the agent's own rooms took since; a process of its own holds nothing else.
+    const memoryBytesMax = model.host === 'worker' ? ceiling + limits.agentGrowthBytesMax : ceiling;
+    const killsMax = kills.crashes > 0 ? limits.sessionLossesMax - 1 : 0;
+    return decideGuard({ ...guards, memoryBytesMax, killsMax }, recent, kills);
   }
 
   #count(event: MonitorEvent): void {
@@ -219,7 +279,7 @@ export class InferenceDesk {
   }
 
   #context() {
-    const { clock, windowMs } = this.#options;
-    return { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs(), windowMs };
+    const { clock, windowMs, minCount } = this.#options;
+    return { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs(), windowMs, minCount };
   }
 }

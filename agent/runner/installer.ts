@@ -1,17 +1,19 @@
 import { decodeBundle, decodeManifest } from '../../shared/codec/bundle.ts';
-import { guardOnnx } from '../../shared/codec/onnx-guard.ts';
+import { guardOnnx, type OnnxAllowance } from '../../shared/codec/onnx-guard.ts';
 import type { BundleConfig, BundleVariant } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { OciManifest } from '../../shared/contracts/oci-manifest.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
-import { bundleParts } from '../core/store/bundle-parts.ts';
+import { isOlderVersion } from '../../shared/core/version-order.ts';
+import { revokedBundles } from '../../shared/trust/revoked-bundles.ts';
 import type { SlotFile } from '../core/store/slot-index.ts';
 import type { Target } from '../core/update/slot.ts';
 import { type BlobFailure, type DownloadWorld, downloadBlob } from './blob-download.ts';
 import type { ContentStore } from './content-store.ts';
 import type { CandidateGate } from './federation/candidate-gate.ts';
+import { readLineages } from './read-lineages.ts';
 import type { SlotStore } from './slot-store.ts';
 import type { CatalogueFailure, SignedTarget, TrustedCatalogue } from './trusted-catalogue.ts';
 
@@ -26,6 +28,8 @@ export interface InstallerOptions {
   readonly facts: () => Facts;
   readonly fleet: string;
   readonly agentVersion: string;
+  /** The owner's own; nothing more than the default when absent. */
+  readonly allow?: OnnxAllowance;
 }
 
 /** `isFinal`: the bundle itself is at fault, and trying again would give the same answer. */
@@ -35,9 +39,12 @@ export interface InstallFailure {
   readonly isFinal: boolean;
 }
 
-export interface InstalledBundle {
+export interface InstalledForm {
   readonly manifest: OciManifest;
   readonly config: BundleConfig;
+}
+
+export interface InstalledBundle extends InstalledForm {
   readonly variant: BundleVariant;
 }
 
@@ -68,8 +75,14 @@ export class Installer {
     if (!manifest.ok) return manifest;
     const config = await this.#fetchConfig(signed.value, manifest.value);
     if (!config.ok) return config;
-    const revoked = bundleParts(config.value).find((part) => scope.revoked.has(part));
-    if (revoked !== undefined) return final('revoked', `${revoked} is revoked`);
+    const { minAgent } = config.value.config;
+    if (isOlderVersion(this.#options.agentVersion, minAgent)) {
+      return final('agent-too-old', `${target.path} needs agent ${minAgent}`);
+    }
+    const { digest } = signed.value;
+    if (revokedBundles(scope.revoked, await readLineages(this, [digest])).has(digest)) {
+      return final('revoked', `${target.path}, a blob of it or an ancestor is revoked`);
+    }
     return this.#fetchBlobs(signed.value, config.value);
   }
 
@@ -87,7 +100,8 @@ export class Installer {
     const blobs = new Map(
       variant.tensors.map(({ location, digest }) => [location, sizes.get(digest) ?? 0]),
     );
-    const guarded = guardOnnx(graph.value, { blobs });
+    const { allow = {} } = this.#options;
+    const guarded = guardOnnx(graph.value, { blobs, allow });
     if (!guarded.ok) return final(guarded.error.code, guarded.error.message);
     return target.path.startsWith('federated/')
       ? this.#checkCandidate(target.digest, bundle.value)
@@ -114,6 +128,16 @@ export class Installer {
 
   /** The bundle of a manifest digest that is on disk, with the variant this device runs. */
   async read(digest: Digest): Promise<Result<InstalledBundle, InstallFailure>> {
+    const bundle = await this.readForm(digest);
+    if (!bundle.ok) return bundle;
+    const variant = chooseVariant(bundle.value.config, this.#options.facts());
+    return variant === undefined
+      ? final('no-fitting-variant', 'no variant runs on this device')
+      : ok({ ...bundle.value, variant });
+  }
+
+  /** As `read`, also of a bundle that would not run here. */
+  async readForm(digest: Digest): Promise<Result<InstalledForm, InstallFailure>> {
     const { content } = this.#options;
     const manifestBytes = await content.readBlob(digest, { bytesMax: limits.manifestBytesMax });
     if (!manifestBytes.ok) return passing({ code: manifestBytes.error.code, message: digest });
@@ -125,21 +149,22 @@ export class Installer {
     });
     if (!configBytes.ok) return passing({ code: configBytes.error.code, message: configDigest });
     const bundle = decodeBundle(manifestBytes.value, configBytes.value);
-    if (!bundle.ok) return final(bundle.error.code, bundle.error.message);
-    const variant = chooseVariant(bundle.value.config, this.#options.facts());
-    return variant === undefined
-      ? final('no-fitting-variant', 'no variant runs on this device')
-      : ok({ ...bundle.value, variant });
+    return bundle.ok ? bundle : final(bundle.error.code, bundle.error.message);
   }
 
   #refusalOf(signed: SignedTarget, target: Target): Result<never, InstallFailure> | undefined {
     const { fleet, facts } = this.#options;
-    const { custom, digest } = signed;
+    const { custom, digest, rollbackFloor } = signed;
     if (digest !== target.digest) {
       return final('signatures-disagree', `signed is ${digest}, ordered was ${target.digest}`);
     }
     if (custom.name !== target.app)
       return final('target-mismatch', `${target.path} is no ${target.app}`);
+    // The delegated key signs its own files: what is old must stay out whoever signs it anew.
+    if (custom.releaseCounter < rollbackFloor) {
+      const numbers = `counter ${custom.releaseCounter}, floor ${rollbackFloor}`;
+      return final('below-rollback-floor', `${target.path} has ${numbers}`);
+    }
     if (custom.status !== 'live') return final('target-retired', `${target.path} is retired`);
     if (custom.fleets.length > 0 && !custom.fleets.includes(fleet)) {
       return final('target-not-for-fleet', `${target.path} is not signed for ${fleet}`);

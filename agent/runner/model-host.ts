@@ -52,6 +52,8 @@ export interface TimedAnswer extends Answer {
   readonly runMs: number;
   /** What the graph returned, all rows of it. */
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** No model answered: these are the constant values that its bundle names for that case. */
+  readonly isDefault?: true;
 }
 
 /**

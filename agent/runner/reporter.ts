@@ -1,4 +1,5 @@
 import { limits } from '../../shared/contracts/limits.ts';
+import { spokenProtocol } from '../../shared/contracts/protocol-range.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
@@ -13,6 +14,7 @@ import { composeReport } from '../core/report/compose-report.ts';
 import type { DeviceIdentity } from '../core/update/accept-desired.ts';
 import type { AgentMemory } from './agent-memory.ts';
 import type { OpenUplink } from './device-uplink.ts';
+import type { SpreadWindow } from './spread-window.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
 export interface ReporterOptions {
@@ -23,15 +25,15 @@ export interface ReporterOptions {
   readonly deviceKey: Signer;
   readonly identity: () => DeviceIdentity | undefined;
   readonly uplink: () => OpenUplink | undefined;
+  readonly spread: Pick<SpreadWindow, 'placeMs'>;
   /** By app, how well the bundle to go back to is kept. */
   readonly redundancy: ReadonlyMap<AppName, 'full' | 'shared'>;
   readonly boot: BootId;
   readonly agentVersion: string;
-  readonly facts: Facts;
+  /** As they are now. */
+  readonly facts: () => Facts;
   readonly zone: string | undefined;
 }
-
-const protocol = { min: 1, max: 1 };
 
 /** Says what the device does, whenever that changed and somebody may hear it. Reporting never changes the state. */
 export class Reporter {
@@ -56,7 +58,7 @@ export class Reporter {
   async run(signal: AbortSignal): Promise<void> {
     const stop = (): void => this.#due.ring();
     signal.addEventListener('abort', stop, { once: true });
-    const { clock, log } = this.#options;
+    const { clock, log, spread } = this.#options;
     const isOver = (): boolean => signal.aborted;
     let sentMs = Number.NEGATIVE_INFINITY;
     let told: string | undefined;
@@ -65,6 +67,8 @@ export class Reporter {
       if (isOver()) return;
       const soonMs = clock.monotonicMs() + limits.reportPauseMs;
       await clock.sleepUntil(Math.max(soonMs, sentMs + limits.reportIntervalMs), signal);
+      // Many devices were told the same at once; the order may have come while this one slept.
+      if (clock.monotonicMs() < spread.placeMs) await clock.sleepUntil(spread.placeMs, signal);
       // The phases of an update may wait; what it came to does not.
       const phasesMs = sentMs + limits.reportPhasesMs;
       while (this.#outcomes() === told && clock.monotonicMs() < phasesMs) {
@@ -89,9 +93,9 @@ export class Reporter {
   /** What each app has come to, in a form that is equal when nothing of it changed. */
   #outcomes(): string {
     const { apps, refusals } = this.#options.updates.state;
-    const settled = [...apps.values()].map(({ app, attempt, outcome, running, isWithdrawn }) => [
-      ...[app, isWithdrawn, attempt === undefined, outcome?.kind, outcome?.target.digest],
-      attempt === undefined ? running?.slot.digest : undefined,
+    const settled = [...apps.values()].map(({ app, attempt, outcome, running, ...rest }) => [
+      ...[app, rest.isWithdrawn, attempt === undefined, outcome?.kind, outcome?.target.digest],
+      ...(attempt === undefined ? [running?.slot.digest, rest.standIn?.slot?.digest] : []),
     ]);
     return JSON.stringify([settled, refusals.length]);
   }
@@ -108,10 +112,10 @@ export class Reporter {
       number: await memory.nextReportNumber(),
       nowMs: clock.nowMs(),
       agentVersion,
-      protocol,
-      facts,
+      protocol: spokenProtocol,
+      facts: facts(),
       zone,
-      auditHead: memory.auditHead,
+      signedHead: memory.signedHead,
       revertMs: this.#revertMs,
       redundancy: this.#options.redundancy,
     });

@@ -1,19 +1,21 @@
 import type { Digest } from '../../shared/core/ids.ts';
-import { bundleParts } from '../core/store/bundle-parts.ts';
-import { sortedApps } from '../core/update/update-state.ts';
+import { type Lineage, revokedBundles } from '../../shared/trust/revoked-bundles.ts';
+import { digestsHere } from '../core/update/digests-here.ts';
 import type { Installer } from './installer.ts';
+import { readLineages } from './read-lineages.ts';
 import type { TrustedCatalogue } from './trusted-catalogue.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
 export interface RevocationWatchOptions {
   readonly catalogue: Pick<TrustedCatalogue, 'revocations'>;
-  readonly installer: Pick<Installer, 'read'>;
+  readonly installer: Pick<Installer, 'readForm'>;
   readonly updates: () => UpdateRunner;
 }
 
 /**
- * Writes into the journal what must not run: digests that offline keys or the director name, and every bundle on this
- * device of which a named digest is a part or the parent. Called at boot, after each refresh and after each order.
+ * Writes into the journal what must not run, and what must be replaced: digests that offline keys or the director name,
+ * and every bundle on this device that they mean by a blob or an ancestor. Called at boot, after each refresh and after
+ * each order.
  */
 export class RevocationWatch {
   readonly #options: RevocationWatchOptions;
@@ -25,27 +27,35 @@ export class RevocationWatch {
   /** Durable when resolved. Needs no network: the list is what was last verified. */
   async learn(): Promise<void> {
     const { catalogue, updates } = this.#options;
-    const listed = (await catalogue.revocations()).map(({ digest }) => digest);
-    const named = new Set([...updates().state.revoked, ...listed]);
-    const reached = named.size === 0 ? [] : await this.#bundlesWith(named);
-    const known = updates().state.revoked;
-    const revoked = [...named, ...reached].filter((digest) => !known.has(digest)).sort();
-    if (revoked.length > 0) await updates().record({ kind: 'revocations-learned', revoked });
+    const listed = await catalogue.revocations();
+    const of = (what: 'stop' | 'replace') =>
+      listed.flatMap(({ digest, then }) => (then === what ? digest : []));
+    const { state } = updates();
+    const stopped = new Set([...state.revoked, ...of('stop')]);
+    const replaceable = new Set([...state.replaced, ...of('replace')]);
+    const lineages = stopped.size + replaceable.size === 0 ? new Map() : await this.#lineages();
+    const revoked = this.#newly(stopped, 'revoked', lineages);
+    const replaced = this.#newly(replaceable, 'replaced', lineages);
+    if (revoked.length + replaced.length > 0) {
+      await updates().record({ kind: 'revocations-learned', revoked, replaced });
+    }
   }
 
-  async #bundlesWith(named: ReadonlySet<Digest>): Promise<readonly Digest[]> {
+  /** Of these and of the bundles here that they mean, what the journal does not have yet. */
+  #newly(
+    named: ReadonlySet<Digest>,
+    kind: 'revoked' | 'replaced',
+    lineages: ReadonlyMap<Digest, Lineage>,
+  ): readonly Digest[] {
+    const { state } = this.#options.updates();
+    const here = digestsHere(state);
+    const reached = [...revokedBundles(named, lineages)].filter((digest) => here.has(digest));
+    const all = new Set([...named, ...reached]);
+    return [...all].filter((digest) => !state[kind].has(digest)).sort();
+  }
+
+  #lineages(): Promise<ReadonlyMap<Digest, Lineage>> {
     const { installer, updates } = this.#options;
-    const here = sortedApps(updates().state).flatMap(({ held, attempt, running }) => [
-      ...held.map(({ digest }) => digest),
-      ...[attempt?.target.digest, running?.slot.digest].filter((digest) => digest !== undefined),
-    ]);
-    const reached: Digest[] = [];
-    for (const digest of new Set(here)) {
-      if (named.has(digest)) continue;
-      const bundle = await installer.read(digest);
-      if (bundle.ok && bundleParts(bundle.value).some((part) => named.has(part)))
-        reached.push(digest);
-    }
-    return reached;
+    return readLineages(installer, digestsHere(updates().state));
   }
 }

@@ -8,6 +8,7 @@ import { anchorTime, raiseFloor, type TrustedTime, trustedNow } from '../core/tr
 import type { AgentMemory } from './agent-memory.ts';
 import type { DeviceSession } from './device-session.ts';
 import type { DeviceUplink, OpenUplink } from './device-uplink.ts';
+import type { SpreadWindow } from './spread-window.ts';
 import type { TrustedCatalogue } from './trusted-catalogue.ts';
 
 export interface SessionLoopOptions {
@@ -18,6 +19,7 @@ export interface SessionLoopOptions {
   readonly catalogue: TrustedCatalogue;
   readonly session: DeviceSession;
   readonly uplink: DeviceUplink;
+  readonly spread: SpreadWindow;
   /** Used until the server knows the device. */
   readonly claim: string | undefined;
   /** A session is open; time and metadata are as fresh as they can be. */
@@ -63,30 +65,36 @@ export class SessionLoop {
 
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    let ending: SessionEnd = 'lost';
     const isOver = (): boolean => signal.aborted;
+    const { clock, spread } = this.#options;
+    // The power may have come back to a whole site.
+    await clock.sleepUntil(clock.monotonicMs() + spread.drawMs(), signal);
     while (!isOver()) {
       try {
-        await this.#session(signal);
+        ending = await this.#session(signal);
         failures = 0;
       } catch (error) {
+        ending = 'lost';
         failures += 1;
         const fields = { event: 'session-failed', code: codeOf(error), failures, error };
         this.#options.log.warn(fields, 'no session; it is tried again');
       }
-      if (!isOver()) await this.#pause(failures, signal);
+      if (!isOver()) await this.#pause(ending, failures, signal);
     }
     // What has arrived is taken to its end: an acknowledgement is written down, an order is in the journal.
     await this.#options.uplink.settled();
   }
 
-  async #session(signal: AbortSignal): Promise<void> {
-    const { clock, catalogue, memory, session, uplink, claim, opened } = this.#options;
+  async #session(signal: AbortSignal): Promise<SessionEnd> {
+    const { clock, catalogue, memory, session, uplink, spread, claim, opened } = this.#options;
     if (claim !== undefined && memory.epoch === undefined && this.#enrolment !== 'accepted') {
       this.#enrolment = await session.enrol(claim);
     }
     const director = (await catalogue.directorKeys()) ?? (await this.#firstDirectorKeys());
     const { grant, trustedNowMs } = await session.login(director?.keys);
     await memory.keepEpoch(grant.epoch);
+    await memory.keepJitter(grant.jitterMs);
     this.#bearer = grant.accessToken;
     const ended = new AbortController();
     const stop = (): void => ended.abort();
@@ -97,9 +105,11 @@ export class SessionLoop {
       if (trustedNowMs !== undefined) await this.#believe(trustedNowMs);
       this.#open = await uplink.open(grant, () => ended.abort());
       await opened();
-      // A little before the token expires, so that the broker need not cut the session.
-      const renewMs = grant.expiresInMs - limits.sessionRenewMs;
-      await clock.sleepUntil(clock.monotonicMs() + Math.max(1_000, renewMs), ended.signal);
+      // Before the token expires, so that the broker need not cut the session; who logged in together renews apart.
+      const earlierMs = limits.sessionRenewMs + spread.drawMs(grant.expiresInMs / 2);
+      const renewMs = Math.max(1_000, grant.expiresInMs - earlierMs);
+      await clock.sleepUntil(clock.monotonicMs() + renewMs, ended.signal);
+      return ended.signal.aborted ? 'lost' : 'renewed';
     } finally {
       signal.removeEventListener('abort', stop);
       const open = this.#open;
@@ -141,12 +151,17 @@ export class SessionLoop {
     await memory.keepFloor(this.#time.floorMs);
   }
 
-  async #pause(failures: number, signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options;
-    const ceilingMs = Math.min(
+  /** Full jitter: over the server's window when it may be gone for everybody, over the backoff when that is longer. */
+  async #pause(ending: SessionEnd, failures: number, signal: AbortSignal): Promise<void> {
+    const { clock, random, spread } = this.#options;
+    const backoffMs = Math.min(
       limits.reconnectMsMax,
       limits.reconnectMs * (1 << Math.min(failures, 16)),
     );
+    const ceilingMs = ending === 'lost' ? Math.max(backoffMs, spread.widthMs) : backoffMs;
     await clock.sleepUntil(clock.monotonicMs() + random.unit() * ceilingMs, signal);
   }
 }
+
+/** `renewed`: at this device's own hour. `lost`: so may everybody have. */
+type SessionEnd = 'renewed' | 'lost';

@@ -4,9 +4,11 @@ import type { Metrics } from '../../shared/ports/metrics.ts';
 import { blobFolder, downloadFolder } from '../core/store/store-path.ts';
 import { refusalOf, sortedApps } from '../core/update/update-state.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { FreshnessWatch } from './freshness-watch.ts';
 import type { ModelHost } from './model-host.ts';
 import type { OutboxWriter } from './outbox-writer.ts';
 import type { SessionLoop } from './session-loop.ts';
+import type { TrustedCatalogue } from './trusted-catalogue.ts';
 import type { UpdateRunner } from './update-runner.ts';
 
 export interface GaugedRooms {
@@ -17,6 +19,8 @@ export interface GaugedRooms {
   readonly outbox: OutboxWriter;
   readonly budget: ByteBudget;
   readonly sessions: SessionLoop;
+  readonly freshness: Pick<FreshnessWatch, 'ageMs'>;
+  readonly catalogue: Pick<TrustedCatalogue, 'expiries'>;
 }
 
 /** Reads what is so now into gauges, when somebody asks: between two scrapes it costs nothing. */
@@ -24,6 +28,7 @@ export async function setStateGauges(rooms: GaugedRooms): Promise<void> {
   const { metrics, disk, outbox, budget, sessions } = rooms;
   metrics.gauge('skein_session_open', sessions.uplink === undefined ? 0 : 1);
   metrics.gauge('skein_last_contact_age_seconds', sessions.silentMs / 1_000);
+  metrics.gauge('skein_metadata_age_seconds', rooms.freshness.ageMs / 1_000);
   const { unsent, inFlight } = outbox.backlog;
   metrics.gauge('skein_outbox_bytes', outbox.bytes);
   metrics.gauge('skein_outbox_limit_bytes', limits.outboxBytesMax);
@@ -31,6 +36,7 @@ export async function setStateGauges(rooms: GaugedRooms): Promise<void> {
   metrics.gauge('skein_download_month_bytes', budget.usedBytes);
   metrics.gauge('skein_download_month_limit_bytes', budget.capBytes ?? 0);
   setModelGauges(rooms);
+  setExpiryGauges(rooms);
   const stored = (await bytesIn(disk, blobFolder)) + (await bytesIn(disk, downloadFolder));
   metrics.gauge('skein_store_bytes', stored);
   metrics.gauge('skein_disk_free_bytes', await disk.freeBytes());
@@ -46,6 +52,15 @@ function setModelGauges({ metrics, models, updates }: GaugedRooms): void {
     if (wanted !== undefined && refusalOf(state, wanted) !== undefined) refused += 1;
   }
   metrics.gauge('skein_apps_refused', refused);
+}
+
+/** By trusted time alone: a device whose clock is wrong says nothing rather than something wrong. */
+function setExpiryGauges({ metrics, catalogue, sessions }: GaugedRooms): void {
+  const nowMs = sessions.trustedNowMs();
+  if (nowMs === undefined) return;
+  for (const [role, expiresAtMs] of catalogue.expiries) {
+    metrics.gauge('skein_metadata_expiry_seconds', (expiresAtMs - nowMs) / 1_000, { role });
+  }
 }
 
 /** A file that leaves in between counts as nothing. */

@@ -8,12 +8,14 @@ import {
 } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { bytesOfHex } from '../../shared/core/bytes.ts';
+import type { Json } from '../../shared/core/canonical-json.ts';
 import type { Digest, TargetPath } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 import type { Fetcher } from '../../shared/ports/fetcher.ts';
 import type { RoleKeys } from '../../shared/trust/dsse.ts';
 import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
+import { entriesOf, isJsonObject } from '../../shared/trust/strict-json.ts';
 import type { TargetFile, Targets } from '../../shared/trust/tuf/metadata.ts';
 import { collect, createMetadataSource } from '../../shared/trust/tuf/metadata-source.ts';
 import { MetadataStore } from '../../shared/trust/tuf/metadata-store.ts';
@@ -26,6 +28,8 @@ export interface CatalogueOptions {
   readonly fetcher: Fetcher;
   /** Root metadata from the device image or the enrolment. */
   readonly pinnedRoot: Uint8Array;
+  /** Everything was verified under trusted time, which is given in milliseconds. */
+  readonly fresh?: (trustedNowMs: number) => Promise<void>;
 }
 
 /** What offline keys say about one bundle. */
@@ -35,11 +39,14 @@ export interface SignedTarget {
   readonly digest: Digest;
   readonly bytes: number;
   readonly custom: TargetCustom;
+  /** Least live release counter of its name, by the offline keys; no delegated role can lower it. */
+  readonly rollbackFloor: number;
 }
 
 export interface DirectorKeys {
   readonly version: number;
   readonly keys: RoleKeys<'director'>;
+  readonly auditKeys: RoleKeys<'audit'>;
 }
 
 export interface CatalogueFailure {
@@ -94,12 +101,18 @@ export class TrustedCatalogue {
     const revoked = await this.#keepFixed(targets, 'revoked.json');
     if (!revoked.ok) return revoked;
     this.#fixed = { ...readDirector(director.value), ...readRevoked(revoked.value) };
+    if (time.kind === 'trusted') await this.#options.fresh?.(time.nowMs);
     return ok(undefined);
+  }
+
+  /** When the metadata verified in this boot runs out, by role; empty before the first refresh. */
+  get expiries(): ReadonlyMap<string, number> {
+    return this.#repository?.expiresAtMs ?? new Map();
   }
 
   /** Expiry of the newest metadata verified in this boot: how far the trusted-time floor may go. */
   get newestExpiryMs(): number | undefined {
-    const expiries = [...(this.#repository?.expiresAtMs.values() ?? [])];
+    const expiries = [...this.expiries.values()];
     return expiries.length === 0 ? undefined : Math.max(...expiries);
   }
 
@@ -115,7 +128,9 @@ export class TrustedCatalogue {
     const custom = readCustom(new TextEncoder().encode(JSON.stringify(target.custom ?? {})));
     if (!custom.ok) return fail(custom.error.code, `${path}: custom${custom.error.pointer}`);
     const digest = `sha256:${hash}` as Digest;
-    return ok({ path, digest, bytes: target.length, custom: custom.value });
+    const rollbackFloor = floorOf(this.#repository.targets.rollbackFloor, custom.value.name);
+    if (rollbackFloor === undefined) return fail('release-invalid', `floor of ${path}`);
+    return ok({ path, digest, bytes: target.length, custom: custom.value, rollbackFloor });
   }
 
   /** Director keys as last verified, from disk: no network and no time needed. */
@@ -179,16 +194,33 @@ export class TrustedCatalogue {
 function readDirector(bytes: Uint8Array | undefined): Pick<Fixed, 'director'> {
   const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
   if (decoded?.ok !== true) return {};
-  const keys = decoded.value.keys.flatMap(
+  const { version } = decoded.value;
+  const keys = keysOf('director', decoded.value.keys);
+  return { director: { version, keys, auditKeys: keysOf('audit', decoded.value.auditKeys) } };
+}
+
+function keysOf<Role extends 'director' | 'audit'>(
+  role: Role,
+  publicKeys: readonly string[],
+): RoleKeys<Role> {
+  const keys = publicKeys.flatMap(
     (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
   );
-  const { version } = decoded.value;
-  return { director: { version, keys: { role: 'director', keys, threshold: 1 } } };
+  return { role, keys, threshold: 1 };
 }
 
 function readRevoked(bytes: Uint8Array | undefined): Pick<Fixed, 'revoked'> {
   const decoded = bytes === undefined ? undefined : decodeRevoked(bytes);
   return decoded?.ok === true ? { revoked: decoded.value.revoked } : {};
+}
+
+/** `undefined` when what was signed is no counter: then nothing of that name is installed. */
+function floorOf(signed: Json | undefined, name: string): number | undefined {
+  if (signed === undefined) return 0;
+  if (!isJsonObject(signed)) return undefined;
+  const floor = new Map(entriesOf(signed)).get(name) ?? 0;
+  const isCounter = typeof floor === 'number' && Number.isSafeInteger(floor) && floor >= 0;
+  return isCounter ? floor : undefined;
 }
 
 const fixedPath = (name: string): string => `${folder}/targets/${name}`;

@@ -17,6 +17,8 @@ import { initialUpdateState, type UpdateState } from '../core/update/update-stat
 import type { Installer, InstallFailure } from './installer.ts';
 import { JournalFile } from './journal-file.ts';
 import type { HostedModel, ModelHost } from './model-host.ts';
+import type { SpreadWindow } from './spread-window.ts';
+import type { StandInDesk } from './stand-in-desk.ts';
 import type { StoreKeeper } from './store-keeper.ts';
 
 export interface UpdateRunnerOptions {
@@ -32,6 +34,10 @@ export interface UpdateRunnerOptions {
   readonly learnRevocations: () => Promise<void>;
   /** Wall time that a nonce-bound server signature vouches for; absent until one arrived in this boot. */
   readonly trustedNowMs: () => number | undefined;
+  /** Bundles that may not run on metadata as old as this device's. */
+  readonly stale: () => ReadonlySet<Digest>;
+  readonly standIns: Pick<StandInDesk, 'standIn'>;
+  readonly spread: Pick<SpreadWindow, 'placeMs'>;
   /** Another model answers for the app, or none. Called before the event is fed. */
   readonly modelChanged: (app: AppName, model: HostedModel | undefined) => void;
   /** The state moved: a report is due. */
@@ -100,10 +106,11 @@ export class UpdateRunner {
   }
 
   decisions(): readonly AppDecision[] {
-    const { clock, trustedNowMs } = this.#options;
+    const { clock, trustedNowMs, stale } = this.#options;
     return decideSteps(this.#state, {
       monotonicMs: clock.monotonicMs(),
       trustedNowMs: trustedNowMs(),
+      stale: stale(),
     });
   }
 
@@ -153,9 +160,9 @@ export class UpdateRunner {
       let untilMs: number | undefined;
       for (const { app, step, rest } of this.decisions()) {
         if (this.#busy.has(app)) continue;
-        const pausedUntilMs = this.#pausedUntilMs.get(app) ?? 0;
-        if (this.#options.clock.monotonicMs() < pausedUntilMs) {
-          untilMs = Math.min(untilMs ?? pausedUntilMs, pausedUntilMs);
+        const heldUntilMs = this.#heldUntilMs(app, step);
+        if (this.#options.clock.monotonicMs() < heldUntilMs) {
+          untilMs = Math.min(untilMs ?? heldUntilMs, heldUntilMs);
           continue;
         }
         if (step !== undefined) this.#begin(app, step);
@@ -166,6 +173,13 @@ export class UpdateRunner {
       await this.#rest(untilMs);
     }
     this.#isOver = true;
+  }
+
+  /** A fetch begins with a refresh of the metadata: a whole wave would ask for it at once. Going back never waits. */
+  #heldUntilMs(app: AppName, step: Step | undefined): number {
+    const pausedUntilMs = this.#pausedUntilMs.get(app) ?? 0;
+    if (step?.kind !== 'fetch-bundle') return pausedUntilMs;
+    return Math.max(pausedUntilMs, this.#options.spread.placeMs);
   }
 
   /** Between steps only: a step that links blobs must find them where it left them. */
@@ -204,14 +218,15 @@ export class UpdateRunner {
   }
 
   async #perform(app: AppName, step: Step): Promise<void> {
-    const { installer, models, trustedNowMs } = this.#options;
+    const { installer, models, standIns, trustedNowMs } = this.#options;
     switch (step.kind) {
       case 'record':
         return this.record(step.event);
       case 'fetch-bundle': {
         const nowMs = trustedNowMs();
         if (nowMs === undefined) return;
-        const scope = { trustedNowMs: nowMs, revoked: this.#state.revoked };
+        const { revoked, replaced } = this.#state;
+        const scope = { trustedNowMs: nowMs, revoked: new Set([...revoked, ...replaced]) };
         const done = await installer.fetch(step.target, scope);
         if (!done.ok) return this.#fail(app, step, { slot: step.target, failure: done.error });
         await this.#options.learnRevocations();
@@ -239,6 +254,12 @@ export class UpdateRunner {
       }
       case 'activate':
         return this.#activate(app, step);
+      case 'stand-in': {
+        const slot = await standIns.standIn(app, step.slots);
+        const candidates = step.slots.map(({ digest }) => digest);
+        this.feed({ kind: 'stood-in', app, candidates, slot });
+        return;
+      }
       case 'stop': {
         const digest = this.#state.apps.get(app)?.running?.slot.digest;
         await models.stop(app);

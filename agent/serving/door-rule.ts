@@ -25,10 +25,16 @@ interface Caller {
 
 const loopback = /^(localhost|127(\.[0-9]{1,3}){3}|::1)$/;
 
+/** Whether others on the way could read and change what passes: shown in the metrics. */
+export const isPlaintextDoor = ({
+  host,
+  tls,
+}: Pick<DoorRule, 'host'> & { tls: unknown }): boolean => tls === undefined && !loopback.test(host);
+
 /** Loopback needs nothing; any other address needs TLS and a token. Throws `plaintext-refused`, `token-missing`. */
 export function checkDoor({ host, token, tls, insecurePlaintext }: DoorRule): void {
   if (loopback.test(host)) return;
-  if (tls === undefined && !insecurePlaintext) {
+  if (isPlaintextDoor({ host, tls }) && !insecurePlaintext) {
     throw new OperatingError('plaintext-refused', `${host} is reached from other machines`);
   }
   if (token === undefined) {

@@ -6,9 +6,12 @@ import { sortedApps } from '../core/update/update-state.ts';
 import type { DeviceAgent } from '../runner/device-agent.ts';
 
 /** What the front door needs of the agent. */
-export type ServedAgent = Pick<DeviceAgent, 'state' | 'activeModel' | 'infer'>;
+export type ServedAgent = Pick<DeviceAgent, 'state' | 'activeModel' | 'standIn' | 'infer'>;
 
-/** The configuration of the model that answers now. Throws `model-unknown`, `no-model`, `version-not-active`. */
+/**
+ * The configuration of the bundle that answers now, by its model or its default answer.
+ * Throws `model-unknown`, `no-model`, `version-not-active`.
+ */
 export function servedConfig(
   agent: ServedAgent,
   name: string,
@@ -18,7 +21,7 @@ export function servedConfig(
   if (app === undefined || !agent.state.apps.has(app)) {
     throw new OperatingError('model-unknown', `this device has no model ${name.slice(0, 64)}`);
   }
-  const config = agent.activeModel(app)?.bundle.config;
+  const config = agent.activeModel(app)?.bundle.config ?? agent.standIn(app)?.config;
   if (config === undefined) throw new OperatingError('no-model', `nothing answers for ${app}`);
   if (version !== undefined && version !== config.version) {
     throw new OperatingError('version-not-active', `${app} runs ${config.version}`);
@@ -26,8 +29,11 @@ export function servedConfig(
   return { app, config };
 }
 
-/** Ready means: every app that is wanted here has a model that answers, and there is one at least. */
+/** Ready means: every app that is wanted here answers, by a model or by default, and there is one at least. */
 export function isReady(agent: ServedAgent): boolean {
   const wanted = sortedApps(agent.state).filter((app) => !app.isWithdrawn);
-  return wanted.length > 0 && wanted.every(({ app }) => agent.activeModel(app) !== undefined);
+  return wanted.length > 0 && wanted.every(({ app }) => answers(agent, app));
 }
+
+const answers = (agent: ServedAgent, app: AppName): boolean =>
+  agent.activeModel(app) !== undefined || agent.standIn(app) !== undefined;

@@ -51,11 +51,11 @@ export interface HostLine {
    * `workerEndTimeoutMs`: nothing ends it while its native call hangs but the end of the process.
    */
   end(): Promise<void>;
-  residentBytes(): Promise<number>;
+  residentBytes(): Promise<number | undefined>;
 }
 
 export interface HostListener {
   reply(reply: HostReply): void;
   /** At most once: the host ended, whoever ended it. `code` is of the catalogue. */
-  ended(code: 'session-lost' | 'memory-limit', message: string): void;
+  ended(code: 'session-lost' | 'memory-limit' | 'inference-timeout', message: string): void;
 }

@@ -100,8 +100,8 @@ export class HostedSession implements InferenceSession, HostListener {
     });
   }
 
-  async residentBytes(): Promise<number> {
-    return (await this.#line?.residentBytes()) ?? 0;
+  async residentBytes(): Promise<number | undefined> {
+    return this.#line?.residentBytes();
   }
 
   /** What the host has begun ends first, bounded by its deadline; what still waits is rejected with `session-lost`. */
@@ -136,10 +136,14 @@ export class HostedSession implements InferenceSession, HostListener {
     }
   }
 
-  ended(code: 'session-lost' | 'memory-limit', message: string): void {
+  ended(code: 'session-lost' | 'memory-limit' | 'inference-timeout', message: string): void {
     // While loading, a host that dies by itself was ended by the model.
-    const isLoading = this.#load !== undefined && code === 'session-lost';
-    this.#lose(isLoading ? 'model-load-failed' : code, message);
+    const whileLoading = {
+      'session-lost': 'model-load-failed',
+      'inference-timeout': 'load-timeout',
+    };
+    const isLoading = this.#load !== undefined && code !== 'memory-limit';
+    this.#lose(isLoading ? whileLoading[code] : code, message);
   }
 
   #feed(): void {

@@ -8,7 +8,8 @@ import { cpuQuotaThreads } from './cpu-quota.ts';
 
 import { HostedSession } from './hosted-session.ts';
 import { probeRequest } from './probe-request.ts';
-import { startProcess, type TrialObserver } from './process/process-line.ts';
+import { startProcess } from './process/process-line.ts';
+import type { TrialObserver } from './process/trial-observer.ts';
 import { startWorker } from './worker/worker-line.ts';
 
 export interface OnnxRuntimeOptions {
@@ -26,12 +27,11 @@ export function createOnnxRuntime(settings: OnnxRuntimeOptions = {}): InferenceR
 
   const open = async (request: OpenSession): Promise<InferenceSession> => {
     const threads = Math.max(1, Math.min(request.options.threads, threadsMax));
-    const { memoryBytesMax } = request.limits;
     return HostedSession.open(
       { ...request, options: { ...request.options, threads } },
       request.host === 'worker'
         ? startWorker
-        : (listener) => startProcess({ memoryBytesMax, observer }, listener),
+        : (listener) => startProcess({ limits: request.limits, observer }, listener),
     );
   };
 

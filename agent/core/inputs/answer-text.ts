@@ -4,7 +4,11 @@ import type { Answer } from '../inference/read-answer.ts';
 
 /** How one input ended: an answer, or a code of the catalogue with what happened. */
 export type InputOutcome =
-  | { readonly ok: true; readonly answer: Answer & { readonly latencyMs: number } }
+  | {
+      readonly ok: true;
+      /** `isDefault`: no model answered; the bundle's constant values stand in. */
+      readonly answer: Answer & { readonly latencyMs: number; readonly isDefault?: true };
+    }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
 /**
@@ -18,9 +22,10 @@ export function answerText(
   if (!outcome.ok) {
     return `${canonicalJson({ ...about, code: outcome.code, message: outcome.message })}\n`;
   }
-  const { label, confidence, latencyMs } = outcome.answer;
+  const { label, confidence, latencyMs, isDefault } = outcome.answer;
   const named = label === undefined ? {} : { label, confidence };
-  return `${canonicalJson({ ...about, ...named, latencyMs })}\n`;
+  const marked = isDefault === undefined ? {} : { default: true };
+  return `${canonicalJson({ ...about, ...named, ...marked, latencyMs })}\n`;
 }
 
 /** Whether the same input may fare better later: no model runs yet, or its host has just gone. */

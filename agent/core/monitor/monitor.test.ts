@@ -202,6 +202,40 @@ describe('stepMonitor', () => {
     expect(errors.reduce((sum, { count }) => sum + count, 0)).toBe(100);
   });
 
+  it('when default answers are given, counts them apart from every model and lets them leave once', () => {
+    const state = openMonitor(at(0));
+    const watch = watchModel(state, model());
+    const given = { kind: 'default-answered', app: 'filetype' as AppName } as const;
+    const events: MonitorEvent[] = [
+      ...answers(watch, 30),
+      { ...given, digest: digest(2) },
+      { ...given, digest: digest(1) },
+      { ...given, digest: digest(2) },
+      { kind: 'clock-ticked' },
+    ];
+    const [draft, ...more] = run(state, events, at(1000));
+    expect(more).toEqual([]);
+    expect(draft?.defaults).toEqual([
+      { app: 'filetype', digest: digest(1), count: 1 },
+      { app: 'filetype', digest: digest(2), count: 2 },
+    ]);
+    expect(draft?.models).toHaveLength(1);
+    expect(draft?.models[0]).toMatchObject({ inferences: 30, predicted: [0, 30, 0, 0] });
+    const next: MonitorEvent[] = [{ ...given, digest: digest(1) }, { kind: 'shutdown-begun' }];
+    const [alone] = run(state, next, at(1500));
+    expect(alone).toMatchObject({ models: [], defaults: [{ digest: digest(1), count: 1 }] });
+    expect(run(state, [{ kind: 'shutdown-begun' }], at(1600))).toEqual([]);
+  });
+
+  it('when more bundles give default answers than a window may name, keeps the bound', () => {
+    const state = openMonitor(at(0));
+    const given = Array.from({ length: limits.windowModelsMax + 3 }, (_, n): MonitorEvent => {
+      return { kind: 'default-answered', app: 'filetype' as AppName, digest: digest(n) };
+    });
+    const [draft] = run(state, [...given, { kind: 'shutdown-begun' }], at(1));
+    expect(draft?.defaults).toHaveLength(limits.windowModelsMax);
+  });
+
   it('whatever is counted, all of it leaves exactly once, in windows the schema accepts', () => {
     const validate = createValidator(WindowSchema);
     const step = fc.oneof(

@@ -1,5 +1,6 @@
 import { limits } from '../../../shared/contracts/limits.ts';
-import type { WindowModel } from '../../../shared/contracts/window.ts';
+import type { DefaultCount, WindowModel } from '../../../shared/contracts/window.ts';
+import type { AppName, Digest } from '../../../shared/core/ids.ts';
 import { invariant } from '../../../shared/core/invariant.ts';
 import { ModelCounts } from './model-counts.ts';
 import type { WatchedModel, WatchId } from './watched-model.ts';
@@ -9,6 +10,8 @@ export class OpenWindow {
   /** By watch id; a hole is an id that is no longer used. */
   readonly #watches: (ModelCounts | undefined)[] = [];
   readonly #retired = new Set<WatchId>();
+  /** By app and digest. */
+  #defaults = new Map<string, DefaultCount>();
   #energyMicrojoules: number | undefined;
 
   /** Starts watching, or finds the watch of the same app, digest and phase again. */
@@ -39,12 +42,22 @@ export class OpenWindow {
     return counts;
   }
 
+  /** Beyond the bound of one window nothing is counted: a device has a few apps, and one such bundle each. */
+  countDefault(app: AppName, digest: Digest): void {
+    const key = `${app} ${digest}`;
+    const count = this.#defaults.get(key)?.count ?? 0;
+    if (count === 0 && this.#defaults.size >= limits.windowModelsMax) return;
+    this.#defaults.set(key, { app, digest, count: count + 1 });
+  }
+
   addEnergy(microjoules: number): void {
     this.#energyMicrojoules = (this.#energyMicrojoules ?? 0) + microjoules;
   }
 
   drain(minCount: number): {
     readonly models: WindowModel[];
+    /** In the order of app and digest. */
+    readonly defaults: DefaultCount[];
     readonly energyMicrojoules: number | undefined;
   } {
     const models = this.#live()
@@ -53,9 +66,11 @@ export class OpenWindow {
       .sort(byName);
     for (const id of this.#retired) this.#watches[id] = undefined;
     this.#retired.clear();
+    const defaults = [...this.#defaults].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+    this.#defaults = new Map();
     const energyMicrojoules = this.#energyMicrojoules;
     this.#energyMicrojoules = undefined;
-    return { models, energyMicrojoules };
+    return { models, defaults, energyMicrojoules };
   }
 
   #live(): ModelCounts[] {

@@ -1,4 +1,5 @@
 import { limits } from '../../../shared/contracts/limits.ts';
+import type { AppName, Digest } from '../../../shared/core/ids.ts';
 import { OpenWindow } from './open-window.ts';
 import type { CountedAnswer, WatchedModel, WatchId } from './watched-model.ts';
 import { draftWindows, type WindowDraft } from './window-draft.ts';
@@ -21,6 +22,8 @@ export interface MonitorContext {
 export type MonitorEvent =
   | { readonly kind: 'inference-answered'; readonly watch: WatchId; readonly answer: CountedAnswer }
   | { readonly kind: 'inference-failed'; readonly watch: WatchId; readonly code: string }
+  /** No model may run, and the bundle's default answer was given. */
+  | { readonly kind: 'default-answered'; readonly app: AppName; readonly digest: Digest }
   /** A label that came after its answer; counted in the window it arrives in. */
   | { readonly kind: 'label-learned'; readonly watch: WatchId; readonly isCorrect: boolean }
   | { readonly kind: 'energy-metered'; readonly microjoules: number }
@@ -62,6 +65,9 @@ export function stepMonitor(
     case 'inference-failed':
       state.window.countsOf(event.watch).countFailure(event.code);
       break;
+    case 'default-answered':
+      state.window.countDefault(event.app, event.digest);
+      break;
     case 'label-learned':
       state.window.countsOf(event.watch).countLabel(event.isCorrect);
       break;
@@ -82,12 +88,13 @@ export function stepMonitor(
 
 function close(state: MonitorState, context: MonitorContext): MonitorStep {
   const minCount = Math.max(limits.windowMinCount, context.minCount ?? 0);
-  const { models, energyMicrojoules } = state.window.drain(minCount);
+  const { models, defaults, energyMicrojoules } = state.window.drain(minCount);
   const drafts = draftWindows({
     fromMs: state.openedAtMs,
     // The wall clock may have been set back in between; a window never ends before it begins.
     toMs: Math.max(state.openedAtMs, instantOf(context.nowMs)),
     models,
+    ...(defaults.length === 0 ? {} : { defaults }),
     ...(energyMicrojoules === undefined ? {} : { energyMicrojoules }),
   });
   return {

@@ -12,12 +12,14 @@ const envelopeBytes = 512;
  * so the length of the JSON text is its size in bytes. A window that counted nothing gives no draft.
  */
 export function draftWindows(draft: WindowDraft): WindowDraft[] {
+  const { energyMicrojoules, defaults = [], ...rest } = draft;
+  const room = limits.windowBytesMax - envelopeBytes - JSON.stringify(defaults).length;
   const groups: WindowModel[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const model of draft.models) {
     const size = JSON.stringify(model).length + 1;
     const group = groups.at(-1);
-    const fits = bytes + size <= limits.windowBytesMax - envelopeBytes;
+    const fits = bytes + size <= room;
     if (group === undefined || !fits || group.length >= limits.windowModelsMax) {
       groups.push([model]);
       bytes = size;
@@ -26,12 +28,15 @@ export function draftWindows(draft: WindowDraft): WindowDraft[] {
       bytes += size;
     }
   }
-  const { energyMicrojoules, ...rest } = draft;
-  if (groups.length === 0 && energyMicrojoules !== undefined) groups.push([]);
+  const ofDevice = {
+    ...(defaults.length === 0 ? {} : { defaults }),
+    ...(energyMicrojoules === undefined ? {} : { energyMicrojoules }),
+  };
+  if (groups.length === 0 && Object.keys(ofDevice).length > 0) groups.push([]);
   return groups.map((models, i) => ({
     ...rest,
     models,
-    // Energy belongs to the device, not to a model: counted once.
-    ...(i === 0 && energyMicrojoules !== undefined ? { energyMicrojoules } : {}),
+    // They belong to the device, not to a model: counted once.
+    ...(i === 0 ? ofDevice : {}),
   }));
 }

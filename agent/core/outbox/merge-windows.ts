@@ -1,5 +1,5 @@
 import { limits } from '../../../shared/contracts/limits.ts';
-import type { WindowModel } from '../../../shared/contracts/window.ts';
+import type { DefaultCount, WindowModel } from '../../../shared/contracts/window.ts';
 import { addHistograms } from '../../../shared/stats/histogram.ts';
 import type { WindowDraft } from '../monitor/window-draft.ts';
 
@@ -13,11 +13,13 @@ export function mergeWindows(a: WindowDraft, b: WindowDraft): WindowDraft {
     const before = models.get(keyOf(model));
     models.set(keyOf(model), before === undefined ? model : mergeModels(before, model));
   }
+  const defaults = mergeDefaults([...(a.defaults ?? []), ...(b.defaults ?? [])]);
   const hasEnergy = a.energyMicrojoules !== undefined || b.energyMicrojoules !== undefined;
   return {
     fromMs: Math.min(a.fromMs, b.fromMs),
     toMs: Math.max(a.toMs, b.toMs),
     models: [...models.values()].sort((x, y) => (keyOf(x) < keyOf(y) ? -1 : 1)),
+    ...(defaults.length === 0 ? {} : { defaults }),
     ...(hasEnergy
       ? { energyMicrojoules: (a.energyMicrojoules ?? 0) + (b.energyMicrojoules ?? 0) }
       : {}),
@@ -30,6 +32,7 @@ const envelopeBytes = 512;
 /** Whether the window may travel; its text is ASCII by its schema, so its length is its size. */
 export const isSendable = (window: WindowDraft): boolean =>
   window.models.length <= limits.windowModelsMax &&
+  (window.defaults?.length ?? 0) <= limits.windowModelsMax &&
   JSON.stringify(window).length <= limits.windowBytesMax - envelopeBytes;
 
 /**
@@ -40,6 +43,7 @@ export function shedToFit(window: WindowDraft): WindowDraft {
   let fitting: WindowDraft = {
     ...window,
     models: window.models.map((model) => ({ ...model, monitored: [] })),
+    ...(window.defaults === undefined ? {} : { defaults: mostGiven(window.defaults) }),
   };
   while (!isSendable(fitting)) {
     const fewest = Math.min(...fitting.models.map((model) => model.inferences));
@@ -50,6 +54,19 @@ export function shedToFit(window: WindowDraft): WindowDraft {
 }
 
 const keyOf = (model: WindowModel): string => `${model.app} ${model.digest} ${model.phase}`;
+
+function mergeDefaults(all: readonly DefaultCount[]): DefaultCount[] {
+  const sums = new Map<string, DefaultCount>();
+  for (const { app, digest, count } of all) {
+    const key = `${app} ${digest}`;
+    sums.set(key, { app, digest, count: count + (sums.get(key)?.count ?? 0) });
+  }
+  return [...sums].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, one]) => one);
+}
+
+/** As many as one window may name; the order of equals is that of app and digest. */
+const mostGiven = (defaults: readonly DefaultCount[]): DefaultCount[] =>
+  mergeDefaults([...defaults].sort((x, y) => y.count - x.count).slice(0, limits.windowModelsMax));
 
 function mergeModels(a: WindowModel, b: WindowModel): WindowModel {
   return {

@@ -126,6 +126,23 @@ describe('mergeWindows', () => {
     );
   });
 
+  it('when default answers were given in both, adds them by bundle and stays within the bound of one window', () => {
+    const given = (n: number, count: number) => {
+      return { app: 'filetype' as AppName, digest: digest(n), count };
+    };
+    const a: WindowDraft = { ...draftOf(1), defaults: [given(1, 2), given(2, 1)] };
+    const b: WindowDraft = { ...draftOf(1), defaults: [given(1, 3)] };
+    const merged = mergeWindows(a, b);
+    expect(merged.defaults).toEqual([given(1, 5), given(2, 1)]);
+    expect(merged.models[0]?.inferences).toBe(2);
+    expect(mergeWindows(draftOf(1), draftOf(1))).not.toHaveProperty('defaults');
+    const many = Array.from({ length: limits.windowModelsMax + 2 }, (_, n) => given(n, n + 1));
+    const crowded = { ...draftOf(1), defaults: many };
+    expect(isSendable(crowded)).toBe(false);
+    const kept = shedToFit(crowded).defaults ?? [];
+    expect(kept).toEqual(many.slice(2));
+  });
+
   it('when both sides name distances, names none: they do not add', () => {
     const named = draftOf(1, { monitored: [{ name: 'x', counts: [1], psi: 0.5, ks: 0.5 }] });
     expect(mergeWindows(named, named).models[0]?.monitored).toEqual([{ name: 'x', counts: [2] }]);

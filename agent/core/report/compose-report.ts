@@ -1,4 +1,3 @@
-import type { AuditHead } from '../../../shared/contracts/desired.ts';
 import type { Facts, ReportedApp, ReportedState } from '../../../shared/contracts/reported.ts';
 import type { BootId } from '../../../shared/core/ids.ts';
 import type { DeviceIdentity } from '../update/accept-desired.ts';
@@ -15,7 +14,8 @@ export interface ReportContext {
   readonly protocol: { readonly min: number; readonly max: number };
   readonly facts: Facts;
   readonly zone: string | undefined;
-  readonly auditHead: AuditHead | undefined;
+  /** Largest audit head seen, as it was signed. */
+  readonly signedHead: string | undefined;
   /** Milliseconds from verdict to the first answer of the previous model, by app. */
   readonly revertMs: ReadonlyMap<string, number>;
   readonly redundancy: ReadonlyMap<string, 'full' | 'shared'>;
@@ -48,7 +48,7 @@ export function composeReport(
     protocol: context.protocol,
     facts: context.facts,
     ...(context.zone === undefined ? {} : { zone: context.zone }),
-    ...(context.auditHead === undefined ? {} : { auditHead: context.auditHead }),
+    ...(context.signedHead === undefined ? {} : { signedHead: context.signedHead }),
   };
 }
 
@@ -87,13 +87,13 @@ function reportApp(
 
 function phaseOf(app: AppState, rest: AppDecision['rest']): ReportedApp['phase'] {
   if (app.attempt !== undefined) return app.attempt.phase;
-  if (rest?.kind === 'no-model') return 'no-model';
+  if (rest?.kind === 'no-model' || rest?.kind === 'default-answer') return rest.kind;
   if (rest?.kind === 'refused') return app.outcome?.kind === 'reverted' ? 'reverted' : 'refused';
   return app.outcome?.kind ?? 'idle';
 }
 
 function reasonOf(app: AppState, rest: AppDecision['rest']): string | undefined {
   if (rest?.kind === 'waiting') return rest.code;
-  if (rest?.kind === 'refused' || rest?.kind === 'no-model') return rest.reason;
+  if (rest !== undefined && 'reason' in rest) return rest.reason;
   return app.outcome?.kind === 'reverted' ? app.outcome.reason : undefined;
 }

@@ -14,11 +14,14 @@ export interface InferResponse {
 /** What is asked of the answer; a raw request asks for every output as binary. */
 export type Asked = Pick<InferRequest, 'id' | 'outputs' | 'parameters'>;
 
-/** The response of one inference: the asked outputs, and the class in words where the bundle names classes. */
+/**
+ * The response of one inference: the asked outputs, the class in words where the bundle names classes, and whether a
+ * model answered or its bundle's default answer stands in.
+ */
 export function composeInferResponse(
   model: { readonly name: string; readonly version: string },
   asked: Asked,
-  answer: Answer & { readonly outputs: ReadonlyMap<string, Tensor> },
+  answer: Answer & { readonly outputs: ReadonlyMap<string, Tensor>; readonly isDefault?: true },
 ): Result<InferResponse, TensorFailure> {
   const all = [...answer.outputs.keys()].sort().map((name) => ({ name }));
   const wanted: NonNullable<Asked['outputs']> = asked.outputs ?? all;
@@ -42,12 +45,17 @@ export function composeInferResponse(
       outputs.push({ ...form, data: data.value });
     }
   }
-  const { label, confidence } = answer;
+  const { label, confidence, isDefault } = answer;
+  // Open Inference Protocol V2: `parameters` is the place for what the protocol does not name.
+  const told = {
+    ...(label === undefined ? {} : { label, confidence }),
+    ...(isDefault === undefined ? {} : { skein_default: true }),
+  };
   const json = {
     model_name: model.name,
     model_version: model.version,
     ...(asked.id === undefined ? {} : { id: asked.id }),
-    ...(label === undefined ? {} : { parameters: { label, confidence } }),
+    ...(Object.keys(told).length === 0 ? {} : { parameters: told }),
     outputs,
   };
   return ok({ json, binary: concatBytes(parts) });

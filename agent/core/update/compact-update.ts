@@ -27,6 +27,8 @@ export function compactUpdate(state: UpdateState): DurableUpdateEvent[] {
     expiresAtMs: state.desiredExpiresAtMs,
     targets: apps.flatMap((app) => app.wanted ?? []),
     revoked: [...state.revoked].sort(),
+    replaced: [...state.replaced].sort(),
+    forbidden: apps.filter(({ wasForbidden }) => wasForbidden).map(({ app }) => app),
   };
   const trials = apps.flatMap(({ app, attempt }): DurableUpdateEvent[] =>
     attempt?.phase === 'probation'

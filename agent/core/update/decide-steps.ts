@@ -5,6 +5,8 @@ import type { DurableUpdateEvent } from './update-event.ts';
 import {
   type AppState,
   type Attempt,
+  isForbidden,
+  isReplaced,
   refusalOf,
   type SessionHost,
   sortedApps,
@@ -18,6 +20,8 @@ import {
 export interface StepContext {
   readonly monotonicMs: number;
   readonly trustedNowMs: number | undefined;
+  /** Bundles that may not run on metadata as old as this device's; they come back with fresh metadata. */
+  readonly stale: ReadonlySet<Digest>;
 }
 
 /** One piece of work for one app. `record` is written to the journal and fed back; the others come back as events. */
@@ -33,7 +37,9 @@ export type Step =
       readonly slot: Slot;
       readonly host: SessionHost;
     }
-  | { readonly kind: 'stop'; readonly app: AppState['app']; readonly because: string };
+  | { readonly kind: 'stop'; readonly app: AppState['app']; readonly because: string }
+  /** No model may answer: the first of these bundles that has a default answer gives it. */
+  | { readonly kind: 'stand-in'; readonly app: AppState['app']; readonly slots: readonly Slot[] };
 
 /** Why an app rests: the decision's own words, which `device explain` repeats. */
 export type Rest =
@@ -44,6 +50,7 @@ export type Rest =
       readonly code: string;
       readonly untilMonotonicMs: number | undefined;
     }
+  | { readonly kind: 'default-answer'; readonly reason: string; readonly slot: Slot }
   | { readonly kind: 'no-model'; readonly reason: string };
 
 export interface AppDecision {
@@ -65,27 +72,35 @@ export function decideSteps(state: UpdateState, context: StepContext): AppDecisi
   });
 }
 
-const restKinds: readonly string[] = ['settled', 'refused', 'waiting', 'no-model'];
+const restKinds: readonly string[] = [
+  ...['settled', 'refused', 'waiting', 'default-answer', 'no-model'],
+];
 const isRest = (decision: Step | Rest): decision is Rest => restKinds.includes(decision.kind);
 
 function decideApp(state: UpdateState, app: AppState, context: StepContext): Step | Rest {
-  const choice = chooseSlot(state, app);
+  const choice = chooseSlot(state, app, context);
   const running = app.running;
 
   // After a start or a lost session the proven model answers first; a trial begins behind it.
   if (running === undefined && choice !== undefined) {
     return { kind: 'activate', app: app.app, slot: choice, host: 'worker' };
   }
-  const attempt = app.attempt;
+  const { attempt } = app;
+  const isStale = (target: Slot): boolean => context.stale.has(target.digest);
   // Its bytes rotted on disk under it and are fetched again; what is in memory is whole and goes on.
-  if (attempt !== undefined && attempt.phase !== 'probation' && isSame(running, attempt.target)) {
-    return decideInstall(state, attempt, context);
-  }
-  const trial = attempt?.phase === 'probation' ? attempt : undefined;
+  const isRotten =
+    attempt !== undefined && attempt.phase !== 'probation' && isSame(running, attempt.target);
+  if (isRotten && !isStale(attempt.target)) return decideInstall(state, attempt, context);
+  // A trial on metadata too old waits for fresh metadata; nothing is judged.
+  const trial = attempt?.phase === 'probation' && !isStale(attempt.target) ? attempt : undefined;
   const isOnTrial = trial !== undefined && running?.slot.digest === trial.target.digest;
   // What is neither proven nor on trial must not answer: judged, revoked, withdrawn, or a trial that was given up.
   if (running !== undefined && choice === undefined && !isOnTrial) {
     return { kind: 'stop', app: app.app, because: 'no-model' };
+  }
+  const candidates = standInSlots(app);
+  if (running === undefined && !isLookedThrough(app, candidates)) {
+    return { kind: 'stand-in', app: app.app, slots: candidates };
   }
   if (trial !== undefined) return decideProbation(app, trial, context);
   if (choice !== undefined && running?.slot.digest !== choice.digest) {
@@ -98,25 +113,36 @@ function decideApp(state: UpdateState, app: AppState, context: StepContext): Ste
   if (attempt !== undefined && attempt.phase !== 'probation') {
     return decideInstall(state, attempt, context);
   }
-  return restOf(state, app, choice);
+  return restOf(state, app, { choice, context });
 }
 
 /**
  * What should answer: the wanted bundle if it was committed here, else last-good, else an older one; never one that
- * is revoked or refused. A committed bundle needs no network, no fresh metadata and no download to come back.
+ * is revoked, refused or stale. A committed bundle needs no network and no download to come back.
  */
-function chooseSlot(state: UpdateState, app: AppState): Slot | undefined {
+function chooseSlot(state: UpdateState, app: AppState, { stale }: StepContext): Slot | undefined {
   if (app.isWithdrawn) return undefined;
-  const usable = app.held.filter((slot) => !mustNotRun(state, slot));
-  return usable.find((slot) => slot.digest === app.wanted?.digest) ?? usable[0];
+  const isBarred = (digest: Digest): boolean =>
+    isForbidden(state, digest) || isReplaced(state, app, digest) || stale.has(digest);
+  return wantedFirst(app).find(({ digest }) => !isBarred(digest));
 }
 
-const mustNotRun = (state: UpdateState, slot: Slot): boolean =>
-  state.revoked.has(slot.digest) || isJudged(state, slot.digest);
+function wantedFirst({ held, wanted }: AppState): readonly Slot[] {
+  const first = held.filter(({ digest }) => digest === wanted?.digest);
+  return [...first, ...held.filter((slot) => !first.includes(slot))];
+}
 
-/** A judged slot stays judged until it has proven itself again under a higher retry, which removes the refusal. */
-const isJudged = (state: UpdateState, digest: Digest): boolean =>
-  state.refusals.some((refusal) => refusal.digest === digest);
+/** Whose default answer may be given when none of them may run, in the order in which they would run. */
+const standInSlots = (app: AppState): readonly Slot[] =>
+  app.isWithdrawn && !app.wasForbidden ? [] : wantedFirst(app);
+
+function isLookedThrough({ standIn }: AppState, candidates: readonly Slot[]): boolean {
+  const looked = standIn?.candidates ?? [];
+  return (
+    looked.length === candidates.length &&
+    candidates.every(({ digest }, place) => digest === looked[place])
+  );
+}
 
 function decideProbation(
   app: AppState,
@@ -177,21 +203,44 @@ function decideInstall(
   }
 }
 
-function restOf(state: UpdateState, app: AppState, choice: Slot | undefined): Rest {
+function restOf(
+  state: UpdateState,
+  app: AppState,
+  seen: { readonly choice: Slot | undefined; readonly context: StepContext },
+): Rest {
+  const { choice, context } = seen;
+  const { wanted, standIn } = app;
+  const isDue = wanted !== undefined && isReplaced(state, app, wanted.digest);
+  const against =
+    wanted === undefined
+      ? undefined
+      : (reasonAgainst(state, wanted, context) ?? (isDue ? 'revoked' : undefined));
+  if (choice === undefined && standIn?.slot !== undefined) {
+    const { slot } = standIn;
+    const reason = against ?? reasonAgainst(state, slot, context) ?? 'no-model';
+    return { kind: 'default-answer', reason, slot };
+  }
   if (app.isWithdrawn) return { kind: 'no-model', reason: 'withdrawn' };
-  const wanted = app.wanted;
   const refusal = wanted === undefined ? undefined : refusalOf(state, wanted);
   if (refusal !== undefined) {
     return { kind: 'refused', reason: refusal.reason, retry: refusal.retry };
   }
-  if (wanted !== undefined && state.revoked.has(wanted.digest)) {
+  if (wanted !== undefined && against !== undefined) {
     return choice === undefined
-      ? { kind: 'no-model', reason: 'revoked' }
-      : { kind: 'refused', reason: 'revoked', retry: wanted.retry };
+      ? { kind: 'no-model', reason: against }
+      : { kind: 'refused', reason: against, retry: wanted.retry };
   }
   return choice === undefined
     ? { kind: 'no-model', reason: 'never-installed' }
     : { kind: 'settled' };
+}
+
+/** Code of why the slot may not run, if it may not. */
+function reasonAgainst(state: UpdateState, slot: Slot, { stale }: StepContext): string | undefined {
+  const refusal = refusalOf(state, slot);
+  if (refusal !== undefined) return refusal.reason;
+  if (state.revoked.has(slot.digest)) return 'revoked';
+  return stale.has(slot.digest) ? 'metadata-stale' : undefined;
 }
 
 const isSame = (running: AppState['running'], { digest }: Target): boolean =>

@@ -6,6 +6,7 @@ const kinds: ReadonlySet<unknown> = new Set<DurableUpdateEvent['kind']>([
   'activation-begun',
   'committed',
   'verdict-reached',
+  'refusal-lifted',
   'slot-damaged',
   'slot-dropped',
 ]);

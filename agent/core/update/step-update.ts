@@ -2,7 +2,14 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import type { AppName, Digest } from '../../../shared/core/ids.ts';
 import type { Slot, Target } from './slot.ts';
 import type { UpdateEvent } from './update-event.ts';
-import { type AppState, type Attempt, refusalOf, type UpdateState } from './update-state.ts';
+import {
+  type AppState,
+  type Attempt,
+  isForbidden,
+  isReplaced,
+  refusalOf,
+  type UpdateState,
+} from './update-state.ts';
 
 export interface UpdateContext {
   readonly monotonicMs: number;
@@ -21,11 +28,16 @@ export function stepUpdate(
     case 'desired-accepted':
       return acceptTargets(state, event);
     case 'revocations-learned':
-      return dropRevokedAttempts({ ...state, revoked: union(state.revoked, event.revoked) });
+      return dropRevokedAttempts({
+        ...state,
+        revoked: union(state.revoked, event.revoked),
+        replaced: union(state.replaced, event.replaced ?? []),
+      });
     case 'booted':
       return forEachApp(state, (app) => ({
         ...app,
         running: undefined,
+        standIn: undefined,
         attempt: notBegun(app.attempt),
       }));
     case 'bundle-fetched':
@@ -64,6 +76,10 @@ export function stepUpdate(
     case 'activated':
       return changeApp(state, event.app, (app) => ({
         ...app,
+        standIn: undefined,
+        // Another one answers although the trial had begun: coming back to it is a counted activation.
+        attempt:
+          app.attempt?.target.digest === event.slot.digest ? app.attempt : notBegun(app.attempt),
         running: {
           slot: event.slot,
           host: event.host,
@@ -71,6 +87,11 @@ export function stepUpdate(
           sinceMonotonicMs: context.monotonicMs,
           inferences: app.running?.slot.digest === event.slot.digest ? app.running.inferences : 0,
         },
+      }));
+    case 'stood-in':
+      return changeApp(state, event.app, (app) => ({
+        ...app,
+        standIn: { candidates: event.candidates, slot: event.slot },
       }));
     case 'inferences-counted':
       return changeApp(state, event.app, (app) =>
@@ -98,6 +119,12 @@ export function stepUpdate(
       }));
     case 'verdict-reached':
       return judge(state, event, context);
+    case 'refusal-lifted':
+      return changeApp(forgive(state, event.digest), event.app, (app) =>
+        app.attempt === undefined && app.wanted?.digest === event.digest
+          ? { ...app, attempt: freshAttempt(app.wanted) }
+          : app,
+      );
     case 'slot-damaged':
       return changeApp(state, event.app, (app) => ({
         ...app,
@@ -125,10 +152,11 @@ function acceptTargets(
     seen: event.seen,
     desiredExpiresAtMs: event.expiresAtMs,
     revoked,
+    replaced: union(state.replaced, event.replaced ?? []),
   });
   const named = new Set(event.targets.map((target) => target.app));
   const rest = forEachApp(accepted, (app) =>
-    named.has(app.app) ? app : { ...app, wanted: undefined, attempt: undefined, isWithdrawn: true },
+    named.has(app.app) ? app : withdraw(app, event.forbidden?.includes(app.app), accepted),
   );
   return event.targets.reduce(
     (next, target) => changeApp(next, target.app, (app) => want(next, app, target)),
@@ -136,26 +164,38 @@ function acceptTargets(
   );
 }
 
+/** An app that is withdrawn already stays as it was then. `known`: what a compacted journal says of that time. */
+function withdraw(app: AppState, known: boolean | undefined, state: UpdateState): AppState {
+  const isSilenced =
+    app.held.length > 0 && app.held.every(({ digest }) => isForbidden(state, digest));
+  const wasForbidden = known ?? (app.isWithdrawn ? app.wasForbidden : isSilenced);
+  return { ...app, wanted: undefined, attempt: undefined, isWithdrawn: true, wasForbidden };
+}
+
 /** An attempt at the same digest goes on; anything else starts over, or needs no attempt at all. */
 function want(state: UpdateState, app: AppState, target: Target): AppState {
   if (app.attempt?.target.digest === target.digest) {
-    return { ...app, wanted: target, attempt: renewed(app.attempt, target), isWithdrawn: false };
+    return { ...app, wanted: target, attempt: renewed(app.attempt, target), ...ordered };
   }
   const isHeld = app.held.some((slot) => slot.digest === target.digest);
   const wasRefused = state.refusals.some((refusal) => refusal.digest === target.digest);
   const needsNoAttempt =
     (isHeld && !wasRefused) ||
     refusalOf(state, target) !== undefined ||
-    state.revoked.has(target.digest);
+    state.revoked.has(target.digest) ||
+    state.replaced.has(target.digest);
+  const isProven = isHeld && !wasRefused && !isReplaced(state, app, target.digest);
   return {
     ...app,
     wanted: target,
-    isWithdrawn: false,
+    ...ordered,
     attempt: needsNoAttempt ? undefined : freshAttempt(target),
-    held: isHeld && !wasRefused ? goBack(app.held, target.digest) : app.held,
-    outcome: isHeld && !wasRefused ? { kind: 'committed', target } : app.outcome,
+    held: isProven ? goBack(app.held, target.digest) : app.held,
+    outcome: isProven ? { kind: 'committed', target } : app.outcome,
   };
 }
+
+const ordered = { isWithdrawn: false, wasForbidden: false };
 
 const freshAttempt = (target: Target): Attempt => ({
   phase: 'fetching',
@@ -291,7 +331,8 @@ const forgive = (state: UpdateState, digest: Digest): UpdateState => ({
 function dropRevokedAttempts(state: UpdateState): UpdateState {
   return forEachApp(state, (app) => {
     const target = app.attempt?.target;
-    if (target === undefined || !state.revoked.has(target.digest)) return app;
+    const isNamed = (digest: Digest) => state.revoked.has(digest) || state.replaced.has(digest);
+    if (target === undefined || !isNamed(target.digest)) return app;
     const outcome = {
       kind: 'reverted' as const,
       target,
@@ -321,11 +362,12 @@ function changeApp(
 const emptyApp = (app: AppName): AppState => ({
   app,
   wanted: undefined,
-  isWithdrawn: false,
+  ...ordered,
   attempt: undefined,
   held: [],
   outcome: undefined,
   running: undefined,
+  standIn: undefined,
 });
 
 const union = (known: ReadonlySet<Digest>, more: readonly Digest[]): ReadonlySet<Digest> =>

@@ -13,8 +13,18 @@ export type DurableUpdateEvent =
       readonly expiresAtMs: number;
       readonly targets: readonly Target[];
       readonly revoked: readonly Digest[];
+      /** Only in a compacted journal: what was learned with `revocations-learned`. */
+      readonly replaced?: readonly Digest[];
+      /** Only in a compacted journal, which forgets what came first: apps that were withdrawn when forbidden. */
+      readonly forbidden?: readonly AppName[];
     }
-  | { readonly kind: 'revocations-learned'; readonly revoked: readonly Digest[] }
+  | {
+      readonly kind: 'revocations-learned';
+      /** Must not run from now on. */
+      readonly revoked: readonly Digest[];
+      /** Must be replaced; absent in older journals. */
+      readonly replaced?: readonly Digest[];
+    }
   /** Written before each activation of an uncommitted bundle: a crash in it is counted by the next start. */
   | { readonly kind: 'activation-begun'; readonly app: AppName; readonly target: Target }
   | { readonly kind: 'committed'; readonly app: AppName; readonly target: Target }
@@ -25,6 +35,8 @@ export type DurableUpdateEvent =
       readonly slot: Slot;
       readonly reason: string;
     }
+  /** What was refused for the age of the agent, and this one is newer. */
+  | { readonly kind: 'refusal-lifted'; readonly app: AppName; readonly digest: Digest }
   /** Its bytes have rotted: it is fetched again where it is wanted, and cannot be gone back to until then. */
   | { readonly kind: 'slot-damaged'; readonly app: AppName; readonly digest: Digest }
   /** Garbage collection took the slot; never the running or the last-good one. */
@@ -57,6 +69,13 @@ export type VolatileUpdateEvent =
       readonly app: AppName;
       readonly digest: Digest;
       readonly count: number;
+    }
+  /** No model may answer; the default answers of these bundles were looked for, in this order. */
+  | {
+      readonly kind: 'stood-in';
+      readonly app: AppName;
+      readonly candidates: readonly Digest[];
+      readonly slot: Slot | undefined;
     }
   /** The session of a running model ended without a verdict: its process died. */
   | { readonly kind: 'session-lost'; readonly app: AppName; readonly digest: Digest };

@@ -53,11 +53,24 @@ export interface AppState {
   readonly wanted: Target | undefined;
   /** An order once named the app and the newest one does not: it stops, and nothing is wiped. */
   readonly isWithdrawn: boolean;
+  /**
+   * Nothing it holds was allowed to run any more when it was withdrawn: its default answer stays. The server takes an
+   * order back as soon as it hears of a revocation or a verdict, and that must not silence what stands in.
+   */
+  readonly wasForbidden: boolean;
   readonly attempt: Attempt | undefined;
   /** Committed and still held, newest first; the first is last-good and is never deleted. */
   readonly held: readonly Slot[];
   readonly outcome: Outcome | undefined;
   readonly running: Running | undefined;
+  readonly standIn: StandIn | undefined;
+}
+
+/** What was looked through for a default answer while no model may answer; volatile. */
+export interface StandIn {
+  readonly candidates: readonly Digest[];
+  /** Whose default answer is given; absent when none of them has one. */
+  readonly slot: Slot | undefined;
 }
 
 /** Largest (directorVersion, generation) whose envelope was verified here. */
@@ -75,6 +88,8 @@ export interface UpdateState {
   readonly refusals: readonly Refusal[];
   /** Everything that must not run; only ever grows within an enrolment. */
   readonly revoked: ReadonlySet<Digest>;
+  /** Revoked with `replace`: see `isReplaced`; only ever grows within an enrolment. */
+  readonly replaced: ReadonlySet<Digest>;
 }
 
 export const initialUpdateState: UpdateState = {
@@ -83,12 +98,24 @@ export const initialUpdateState: UpdateState = {
   apps: new Map(),
   refusals: [],
   revoked: new Set(),
+  replaced: new Set(),
 };
 
 /** Apps in name order, because a map's order is the order of arrival. */
 export function sortedApps(state: UpdateState): AppState[] {
   return [...state.apps.values()].sort((a, b) => (a.app < b.app ? -1 : a.app > b.app ? 1 : 0));
 }
+
+/** Revoked, or judged here. A judged slot stays so until it has proven itself again under a higher retry. */
+export const isForbidden = (state: UpdateState, digest: Digest): boolean =>
+  state.revoked.has(digest) || state.refusals.some((refusal) => refusal.digest === digest);
+
+/**
+ * To be replaced: it is never installed, tried or gone back to again. The newest proven bundle of an app goes on
+ * though, over restarts too, until another one has committed: a fleet that is told to replace must not go dark.
+ */
+export const isReplaced = (state: UpdateState, app: AppState, digest: Digest): boolean =>
+  state.replaced.has(digest) && app.held[0]?.digest !== digest;
 
 /** The refusal that stands against trying `slot`, if any. */
 export const refusalOf = (state: UpdateState, slot: Slot): Refusal | undefined =>

@@ -1,139 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../shared/contracts/limits.ts';
-import type { AppName, Digest, TargetPath } from '../../../shared/core/ids.ts';
-import { compactUpdate } from './compact-update.ts';
-import { decideSteps, type Step } from './decide-steps.ts';
-import type { Slot, Target } from './slot.ts';
-import { stepUpdate } from './step-update.ts';
-import type { UpdateEvent } from './update-event.ts';
-import { initialUpdateState, type UpdateState } from './update-state.ts';
-
-const app = 'filetype' as AppName;
-const digestOf = (letter: string): Digest => `sha256:${letter.repeat(64)}` as Digest;
-const probation = { inferences: 10, durationMs: 1000 };
-
-const target = (letter: string, generation: number, retry = 0): Target => ({
+import type { Digest } from '../../../shared/core/ids.ts';
+import {
   app,
-  path: `bundles/filetype@1.0.${letter.charCodeAt(0)}` as TargetPath,
-  digest: digestOf(letter),
-  retry,
-  rollout: undefined,
-  directorVersion: 1,
-  generation,
-});
-
-/** A device in miniature: performs every step at once, with verdicts by digest. */
-class Device {
-  state: UpdateState = initialUpdateState;
-  nowMs = 0;
-  trustedNowMs: number | undefined = 1;
-  readonly journal: UpdateEvent[] = [];
-  readonly activations = new Map<string, number>();
-  readonly fails = new Map<Digest, 'self-test' | 'crash'>();
-
-  want(wanted: Target, revoked: readonly Digest[] = []): void {
-    this.record({
-      kind: 'desired-accepted',
-      seen: { directorVersion: wanted.directorVersion, generation: wanted.generation },
-      expiresAtMs: 1_000_000,
-      targets: [wanted],
-      revoked,
-    });
-  }
-
-  record(event: UpdateEvent): void {
-    this.journal.push(event);
-    this.feed(event);
-  }
-
-  feed(event: UpdateEvent): void {
-    this.state = stepUpdate(this.state, event, { monotonicMs: this.nowMs });
-  }
-
-  reboot(): void {
-    this.state = this.journal.reduce(
-      (state, event) => stepUpdate(state, event, { monotonicMs: this.nowMs }),
-      initialUpdateState,
-    );
-    this.feed({ kind: 'booted' });
-  }
-
-  next(): Step | undefined {
-    return decideSteps(this.state, { monotonicMs: this.nowMs, trustedNowMs: this.trustedNowMs })[0]
-      ?.step;
-  }
-
-  /** Runs until nothing is left to do, at most 100 steps. */
-  run(): void {
-    for (let i = 0; i < 100; i += 1) {
-      const step = this.next();
-      if (step === undefined) return;
-      this.perform(step);
-    }
-    throw new Error('does not settle');
-  }
-
-  perform(step: Step): void {
-    switch (step.kind) {
-      case 'record':
-        this.record(step.event);
-        if (step.event.kind === 'activation-begun') {
-          const key = `${step.event.target.digest}/${step.event.target.generation}`;
-          this.activations.set(key, (this.activations.get(key) ?? 0) + 1);
-        }
-        return;
-      case 'fetch-bundle': {
-        this.feed({ kind: 'bundle-fetched', app, digest: step.target.digest });
-        return;
-      }
-      case 'verify-bundle': {
-        this.feed({ kind: 'bundle-verified', app, digest: step.target.digest });
-        return;
-      }
-      case 'stage-slot': {
-        this.feed({ kind: 'slot-staged', app, digest: step.target.digest });
-        return;
-      }
-      case 'self-test': {
-        if (this.fails.get(step.target.digest) === 'self-test') {
-          const reason = 'golden-mismatch';
-          this.record({ kind: 'verdict-reached', app, slot: slotOf(step.target), reason });
-        } else {
-          this.feed({ kind: 'self-test-passed', app, digest: step.target.digest });
-        }
-        return;
-      }
-      case 'activate':
-        this.feed({ kind: 'activated', app, slot: step.slot, host: step.host, probation });
-        if (step.host === 'process' && this.fails.get(step.slot.digest) === 'crash') {
-          this.feed({ kind: 'session-lost', app, digest: step.slot.digest });
-        }
-        return;
-      case 'stop': {
-        const digest = this.running();
-        if (digest !== undefined) this.feed({ kind: 'session-lost', app, digest });
-      }
-    }
-  }
-
-  prove(): void {
-    const digest = this.running();
-    if (digest !== undefined) this.feed({ kind: 'inferences-counted', app, digest, count: 10 });
-    this.nowMs += 1000;
-    this.run();
-  }
-
-  running(): Digest | undefined {
-    return this.state.apps.get(app)?.running?.slot.digest;
-  }
-
-  install(wanted: Target): void {
-    this.want(wanted);
-    this.run();
-    this.prove();
-  }
-}
+  MiniatureDevice as Device,
+  digestOf,
+  slotOf,
+  target,
+} from '../../../test/support/miniature-device.ts';
+import { compactUpdate } from './compact-update.ts';
+import { decideSteps } from './decide-steps.ts';
+import type { Slot } from './slot.ts';
 
 /** One thing that may happen to a device; `generation` rises with each. */
 function actOut(device: Device, name: string, generation: number): void {
@@ -191,8 +69,6 @@ function actOut(device: Device, name: string, generation: number): void {
 }
 
 const slotWith = (digest: Digest): Slot => ({ ...slotOf(target('a', 0)), digest });
-
-const slotOf = ({ path, digest, retry }: Target): Slot => ({ path, digest, retry });
 
 describe('the device update machine', () => {
   it('commits a good bundle only after its probation on live inputs', () => {
@@ -352,7 +228,13 @@ describe('the device update machine', () => {
         for (const event of compactUpdate(device.state)) compacted.record(event);
         device.reboot();
         compacted.reboot();
-        const context = { monotonicMs: device.nowMs, trustedNowMs: 1 };
+        // With default answers everywhere, what a withdrawal forgot of its time would show.
+        const everything = new Set(['a', 'b', 'c', 'd', 'e', 'f'].map(digestOf));
+        for (const one of [device, compacted]) {
+          one.defaults = everything;
+          one.run();
+        }
+        const context = { monotonicMs: device.nowMs, trustedNowMs: 1, stale: new Set<Digest>() };
         // An app that holds nothing and is not wanted may be forgotten.
         const decided = ({ state }: Device) =>
           decideSteps(state, context).filter(({ rest }) => rest?.kind !== 'no-model');

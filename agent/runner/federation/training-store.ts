@@ -1,5 +1,5 @@
 import { float32View } from '../../../shared/codec/federated-update.ts';
-import { guardOnnx } from '../../../shared/codec/onnx-guard.ts';
+import { guardOnnx, type OnnxAllowance } from '../../../shared/codec/onnx-guard.ts';
 import type { BundleConfig } from '../../../shared/contracts/bundle-config.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { OciManifest } from '../../../shared/contracts/oci-manifest.ts';
@@ -12,6 +12,8 @@ export interface BlobFetcherOptions {
   readonly content: ContentStore;
   readonly download: DownloadWorld;
   readonly bearer: () => string | undefined;
+  /** The owner's own; nothing more than the default when absent. */
+  readonly allow?: OnnxAllowance;
 }
 
 export interface FetchFailure {
@@ -36,7 +38,8 @@ export class TrainingStore {
   > {
     const graph = await this.read({ manifest, config }, training.graph);
     if (!graph.ok) return graph;
-    const guarded = guardOnnx(graph.value, { blobs: new Map() });
+    const { allow = {} } = this.#options;
+    const guarded = guardOnnx(graph.value, { blobs: new Map(), allow });
     if (!guarded.ok) return fail(guarded.error.code, guarded.error.message);
     const start: Float32Array[] = [];
     for (const { name, shape, blob } of training.parameters) {

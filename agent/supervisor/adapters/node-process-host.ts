@@ -41,9 +41,13 @@ export function createNodeProcessHost(
       child.on('error', () => undefined);
       return childProcess(child);
     },
-    killOrphan: (orphan) => {
-      if (birthOf(orphan.pid) !== orphan.birth) return;
-      killQuietly(orphan);
+    kill: (identity) => {
+      if (isAlive(identity)) killQuietly(identity);
+    },
+    residentBytesOf: async (identity) => {
+      const bytes = residentBytesOf(identity.pid);
+      // Looked at afterwards: the pid may have changed hands while its memory was read.
+      return isAlive(identity) ? bytes : undefined;
     },
   };
 }
@@ -87,10 +91,12 @@ function childProcess(child: NodeChildProcess): ChildProcess {
   };
 }
 
+const isAlive = ({ pid, birth }: ProcessIdentity): boolean => birthOf(pid) === birth;
+
 /** It may end between the look and the kill. */
-function killQuietly(orphan: ProcessIdentity): void {
+function killQuietly({ pid }: ProcessIdentity): void {
   try {
-    process.kill(orphan.pid, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
   } catch {
     // ESRCH: gone, which is what was wanted.
   }

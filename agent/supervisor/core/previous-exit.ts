@@ -3,7 +3,7 @@ export interface PreviousExit {
   readonly reason: ExitReason;
   readonly code: number | null;
   readonly signal: string | null;
-  /** With reason `hang`: the slot and the failure code that the child named before it asked to be killed. */
+  /** With reason `hang` or `memory-limit`: slot and failure code that the child named before it asked to be killed. */
   readonly slot?: string;
   readonly blame?: string;
   /** Crashes within the crash window, this one included. */
@@ -23,6 +23,8 @@ const exitReasons = [
   'killed',
   'hang',
   'heartbeat-missed',
+  /** The supervisor's own kill; without a slot nobody knows which model took the memory. */
+  'memory-limit',
   /** The operating system refused the process. */
   'spawn-failed',
 ] as const;

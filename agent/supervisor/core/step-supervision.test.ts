@@ -2,12 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { type PreviousExit, previousExitOf, previousExitText } from './previous-exit.ts';
-import {
-  nextDueMs,
-  type SupervisionEffect,
-  type SupervisionEvent,
-  stepSupervision,
-} from './step-supervision.ts';
+import { nextDueMs, type SupervisionEvent, stepSupervision } from './step-supervision.ts';
+import type { SupervisionEffect } from './supervision-effect.ts';
 import { restartDelayMs, supervisionPolicy } from './supervision-policy.ts';
 import { firstState, type SupervisionState } from './supervision-state.ts';
 
@@ -44,9 +40,10 @@ const killMe = (atMs: number): Entry => [
   { kind: 'child-spoke', message: { kind: 'kill-me', slot: 'vad', code: 'inference-timeout' } },
 ];
 const trial = { pid: 200, birth: '77' };
+const terms = { memoryBytesMax: 1_000, dueInMs: 5_000 };
 const trialStarted = (atMs: number): Entry => [
   atMs,
-  { kind: 'child-spoke', message: { kind: 'trial-started', trial } },
+  { kind: 'child-spoke', message: { kind: 'trial-started', trial, ...terms } },
 ];
 const sigkill: SupervisionEffect = { kind: 'signal-child', signal: 'SIGKILL' };
 const writtenExit = (effects: readonly SupervisionEffect[]): PreviousExit | undefined =>
@@ -125,10 +122,15 @@ describe('stepSupervision', () => {
   it('when a child reports more trials than it may run, remembers the newest', () => {
     const many = Array.from({ length: limits.trialsMax + 3 }, (_, index): Entry => {
       const next = { pid: 300 + index, birth: 'b' };
-      return [10, { kind: 'child-spoke', message: { kind: 'trial-started', trial: next } }];
+      return [
+        10,
+        { kind: 'child-spoke', message: { kind: 'trial-started', trial: next, ...terms } },
+      ];
     });
     const { state } = after(...running, ...many);
-    expect(state.trials.map(({ pid }) => pid)).toEqual([303, 304, 305, 306, 307, 308, 309, 310]);
+    expect(state.trials.map((watched) => watched.trial.pid)).toEqual([
+      303, 304, 305, 306, 307, 308, 309, 310,
+    ]);
   });
 
   it('when somebody else kills the child, says killed and not crash', () => {
@@ -224,7 +226,11 @@ describe('stepSupervision', () => {
         { kind: 'time-passed' },
         { kind: 'child-spoke', message: { kind: 'heartbeat' } },
         { kind: 'child-spoke', message: { kind: 'kill-me', slot: 's', code: 'c' } },
-        { kind: 'child-spoke', message: { kind: 'trial-started', trial } },
+        { kind: 'child-spoke', message: { kind: 'trial-started', trial, ...terms } },
+        { kind: 'child-spoke', message: { kind: 'trial-due', trial, dueInMs: 10 } },
+        { kind: 'child-spoke', message: { kind: 'guard-memory', bytesMax: 500 } },
+        { kind: 'memory-read', reading: { trials: [], childBytes: 501 } },
+        { kind: 'memory-read', reading: { trials: [{ trial, residentBytes: 7 }], childBytes: 1 } },
         { kind: 'child-exited', code: 1, signal: null },
         { kind: 'child-exited', code: 0, signal: null },
       ),

@@ -2,9 +2,21 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import { unreachable } from '../../../shared/core/invariant.ts';
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
 import type { ChildMessage } from './child-message.ts';
+import { isSame, judgeMemory, lookAtMemory, type MemoryReading } from './memory-watch.ts';
 import type { ExitReason, PreviousExit } from './previous-exit.ts';
-import { restartDelayMs, type SupervisionPolicy } from './supervision-policy.ts';
-import type { Child, KillReason, RunningChild, SupervisionState } from './supervision-state.ts';
+import type {
+  SupervisionContext,
+  SupervisionEffect,
+  SupervisionStep,
+} from './supervision-effect.ts';
+import { restartDelayMs } from './supervision-policy.ts';
+import type {
+  Child,
+  KillReason,
+  RunningChild,
+  SupervisionState,
+  WatchedTrial,
+} from './supervision-state.ts';
 
 export type SupervisionEvent =
   /** `previous` is what the file says, if it says anything. */
@@ -17,27 +29,10 @@ export type SupervisionEvent =
       readonly code: number | null;
       readonly signal: string | null;
     }
+  | { readonly kind: 'memory-read'; readonly reading: MemoryReading }
   | { readonly kind: 'stop-asked' }
   /** Something in `nextDueMs` may be due. */
   | { readonly kind: 'time-passed' };
-
-export type SupervisionEffect =
-  /** Written before the child starts again, so that a crash of the supervisor forgets nothing. */
-  | { readonly kind: 'write-exit'; readonly exit: PreviousExit }
-  | { readonly kind: 'kill-orphans'; readonly orphans: readonly ProcessIdentity[] }
-  | { readonly kind: 'spawn-child'; readonly previous: PreviousExit | undefined }
-  | { readonly kind: 'signal-child'; readonly signal: 'SIGTERM' | 'SIGKILL' }
-  | { readonly kind: 'end'; readonly exitCode: number };
-
-export interface SupervisionContext {
-  readonly nowMs: number;
-  readonly policy: SupervisionPolicy;
-}
-
-export interface SupervisionStep {
-  readonly state: SupervisionState;
-  readonly effects: readonly SupervisionEffect[];
-}
 
 /** One step of the agent's parent: who lives, who is killed, when it starts again, and what the successor is told. */
 export function stepSupervision(
@@ -56,6 +51,8 @@ export function stepSupervision(
       return childSpoke(state, event.message, context);
     case 'child-exited':
       return childExited(state, event, context);
+    case 'memory-read':
+      return memoryRead(state, event.reading, context);
     case 'stop-asked':
       return stopAsked(state, context);
     case 'time-passed':
@@ -66,7 +63,10 @@ export function stepSupervision(
 }
 
 /** Monotonic time at which `time-passed` can change something; infinite when nothing waits. */
-export function nextDueMs({ child }: SupervisionState): number {
+export const nextDueMs = ({ child, looksAtMs }: SupervisionState): number =>
+  Math.min(childDueMs(child), looksAtMs);
+
+function childDueMs(child: Child): number {
   switch (child.kind) {
     case 'running':
       return child.killed === undefined ? child.judgedAtMs : Infinity;
@@ -115,7 +115,9 @@ function childStarted(
 ): SupervisionStep {
   const isStopAsked = state.child.kind === 'starting' && state.child.isStopAsked;
   if (isStopAsked) return askToStop(state, pid, { nowMs, policy });
-  return stay(withChild(state, { kind: 'running', pid, judgedAtMs: nowMs + policy.startGraceMs }));
+  const judgedAtMs = nowMs + policy.startGraceMs;
+  const memoryBytesMax = Infinity;
+  return stay(withChild(state, { kind: 'running', pid, judgedAtMs, memoryBytesMax }));
 }
 
 function spawnRefused(state: SupervisionState, context: SupervisionContext): SupervisionStep {
@@ -133,34 +135,65 @@ function childSpoke(
   message: ChildMessage,
   { nowMs, policy }: SupervisionContext,
 ): SupervisionStep {
-  const { child, trials } = state;
+  const { child } = state;
   switch (message.kind) {
     case 'heartbeat':
       if (child.kind !== 'running') return stay(state);
       return stay(withChild(state, { ...child, judgedAtMs: nowMs + policy.heartbeatTimeoutMs }));
     case 'kill-me': {
       const { slot, code } = message;
-      if (child.kind === 'running') return kill(state, child, { kind: 'hang', slot, code });
+      const kind = code === 'memory-limit' ? 'memory-limit' : 'hang';
+      if (child.kind === 'running') return kill(state, child, { kind, slot, code });
       // While it stops, a hung call would only use up the patience.
       if (child.kind === 'stopping') return killStopping(state);
       return stay(state);
     }
+    case 'guard-memory':
+      if (child.kind !== 'running') return stay(state);
+      return stay(
+        watching(withChild(state, { ...child, memoryBytesMax: message.bytesMax }), nowMs),
+      );
     case 'trial-started':
-      // Its last message may be read after its exit was.
-      if (child.kind === 'waiting' || child.kind === 'ended') {
-        return { state, effects: [{ kind: 'kill-orphans', orphans: [message.trial] }] };
-      }
-      // A child that reports more than it may run gets the oldest forgotten, not the memory filled.
-      return stay({ ...state, trials: [...trials, message.trial].slice(-limits.trialsMax) });
+    case 'trial-due':
     case 'trial-ended':
-      return stay({ ...state, trials: trials.filter((trial) => !isSame(trial, message.trial)) });
+      return trialReported(state, message, nowMs);
     default:
       return unreachable(message);
   }
 }
 
-const isSame = (a: ProcessIdentity, b: ProcessIdentity): boolean =>
-  a.pid === b.pid && a.birth === b.birth;
+function trialReported(
+  state: SupervisionState,
+  message: Extract<ChildMessage, { readonly trial: ProcessIdentity }>,
+  nowMs: number,
+): SupervisionStep {
+  const { child } = state;
+  const { trial } = message;
+  const others = state.trials.filter((known) => !isSame(known.trial, trial));
+  if (message.kind === 'trial-ended') return stay({ ...state, trials: others });
+  if (message.kind === 'trial-due') {
+    const dueAtMs = nowMs + (message.dueInMs ?? Infinity);
+    const trials = state.trials.map((known) =>
+      isSame(known.trial, trial) ? { ...known, dueAtMs } : known,
+    );
+    return stay({ ...state, trials });
+  }
+  // Its last message may be read after its exit was.
+  if (child.kind === 'waiting' || child.kind === 'ended') {
+    return { state, effects: [{ kind: 'kill-orphans', orphans: [trial] }] };
+  }
+  const { memoryBytesMax, dueInMs } = message;
+  const watched: WatchedTrial = { trial, memoryBytesMax, dueAtMs: nowMs + dueInMs };
+  // A child that reports more than it may run gets the oldest forgotten, not the memory filled.
+  const trials = [...others, watched].slice(-limits.trialsMax);
+  return stay(watching({ ...state, trials }, nowMs));
+}
+
+/** There is something to look at from now on. */
+const watching = (state: SupervisionState, nowMs: number): SupervisionState => ({
+  ...state,
+  looksAtMs: Math.min(state.looksAtMs, nowMs),
+});
 
 function childExited(
   state: SupervisionState,
@@ -196,14 +229,20 @@ function exitFacts(
   reason: ExitReason,
   exit: { readonly code: number | null; readonly signal: string | null },
 ): PreviousExit {
-  const killed = state.child.kind === 'running' ? state.child.killed : undefined;
   return {
     reason,
     code: exit.code,
     signal: exit.signal,
-    ...(killed?.kind === 'hang' ? { slot: killed.slot, blame: killed.code } : {}),
+    ...blameOf(state.child),
     crashesInWindow: state.crashesAtMs.length,
   };
+}
+
+function blameOf(child: Child): { readonly slot?: string; readonly blame?: string } {
+  const killed = child.kind === 'running' ? child.killed : undefined;
+  if (killed === undefined || killed.kind === 'heartbeat-missed') return {};
+  const { slot, code: blame } = killed;
+  return slot === undefined || blame === undefined ? {} : { slot, blame };
 }
 
 function countCrash(
@@ -224,7 +263,7 @@ function restart(
     state: {
       ...state,
       child: { kind: 'waiting', startsAtMs: nowMs + delayMs },
-      trials: [],
+      ...nothingWatched,
       previousExit: facts,
     },
     effects: [...afterwards(state), { kind: 'write-exit', exit: facts }],
@@ -233,7 +272,7 @@ function restart(
 
 function end(state: SupervisionState, exitCode: number, facts?: PreviousExit): SupervisionStep {
   return {
-    state: { ...state, child: { kind: 'ended' }, trials: [] },
+    state: { ...state, child: { kind: 'ended' }, ...nothingWatched },
     effects: [
       ...afterwards(state),
       ...(facts === undefined ? [] : [{ kind: 'write-exit' as const, exit: facts }]),
@@ -242,9 +281,11 @@ function end(state: SupervisionState, exitCode: number, facts?: PreviousExit): S
   };
 }
 
+const nothingWatched = { trials: [], looksAtMs: Infinity };
+
 /** First of all, whatever else fails: a hung trial holds its cores and its memory until somebody kills it. */
 const afterwards = ({ trials }: SupervisionState): readonly SupervisionEffect[] =>
-  trials.length === 0 ? [] : [{ kind: 'kill-orphans', orphans: trials }];
+  trials.length === 0 ? [] : [{ kind: 'kill-orphans', orphans: trials.map(({ trial }) => trial) }];
 
 function stopAsked(state: SupervisionState, context: SupervisionContext): SupervisionStep {
   const { child } = state;
@@ -276,9 +317,27 @@ function askToStop(
 }
 
 function timePassed(state: SupervisionState, context: SupervisionContext): SupervisionStep {
+  const looked = lookAtMemory(state, context);
+  const judged = judgeSilence(looked.state, context);
+  return { state: judged.state, effects: [...looked.effects, ...judged.effects] };
+}
+
+function memoryRead(
+  state: SupervisionState,
+  reading: MemoryReading,
+  context: SupervisionContext,
+): SupervisionStep {
+  const judged = judgeMemory(state, reading, context);
+  const { child } = judged.state;
+  if (!judged.isGraceOver || child.kind !== 'running') return judged;
+  const killed = kill(judged.state, child, { kind: 'memory-limit' });
+  return { state: killed.state, effects: [...judged.effects, ...killed.effects] };
+}
+
+function judgeSilence(state: SupervisionState, context: SupervisionContext): SupervisionStep {
   const { child } = state;
   const { nowMs, policy } = context;
-  if (nowMs < nextDueMs(state)) return stay(state);
+  if (nowMs < childDueMs(child)) return stay(state);
   if (child.kind === 'running') {
     // Heartbeats that came while this process stood still (suspended, swapped out) are not read yet.
     if (nowMs - child.judgedAtMs > policy.ownLatenessMs) {

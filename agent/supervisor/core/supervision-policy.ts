@@ -1,3 +1,5 @@
+import { limits } from '../../../shared/contracts/limits.ts';
+
 /** Durations in milliseconds. */
 export interface SupervisionPolicy {
   /** From spawn to the first heartbeat: modules load slowly from an SD card. */
@@ -6,6 +8,10 @@ export interface SupervisionPolicy {
   readonly heartbeatTimeoutMs: number;
   /** A judgement later than this means that the supervisor itself stood still, so the child gets one more term. */
   readonly ownLatenessMs: number;
+  /** Between two looks at the memory of the child and of its trials; what they grow by in between is the overshoot. */
+  readonly memoryPollMs: number;
+  /** From the word that the child is over its memory limit to SIGKILL: enough to write a verdict down. */
+  readonly memoryGraceMs: number;
   /** From SIGTERM to SIGKILL. */
   readonly stopTimeoutMs: number;
   /** Crashes older than this are forgotten. */
@@ -21,6 +27,8 @@ export const supervisionPolicy: SupervisionPolicy = {
   startGraceMs: 60_000,
   heartbeatTimeoutMs: 10_000,
   ownLatenessMs: 2_000,
+  memoryPollMs: limits.memoryPollMs,
+  memoryGraceMs: 1_000,
   stopTimeoutMs: 10_000,
   crashWindowMs: 600_000,
   restartDelayMs: 250,

@@ -8,12 +8,8 @@ import type { Log } from '../../../shared/ports/log.ts';
 import type { ChildProcess, ProcessHost } from '../../../shared/ports/process-host.ts';
 import { childMessageOf } from '../core/child-message.ts';
 import { type PreviousExit, previousExitOf, previousExitText } from '../core/previous-exit.ts';
-import {
-  nextDueMs,
-  type SupervisionEffect,
-  type SupervisionEvent,
-  stepSupervision,
-} from '../core/step-supervision.ts';
+import { nextDueMs, type SupervisionEvent, stepSupervision } from '../core/step-supervision.ts';
+import type { SupervisionEffect } from '../core/supervision-effect.ts';
 import type { SupervisionPolicy } from '../core/supervision-policy.ts';
 import { firstState, type SupervisionState } from '../core/supervision-state.ts';
 
@@ -36,6 +32,7 @@ const exitPath = 'supervision.json';
  * INVARIANTS
  * - Events are stepped at once and in order; their effects run one after another, in order.
  * - At most one child lives: the next is spawned by an effect of the exit of the one before.
+ * - Trials are judged here by their own pid and birth, so that a blocked control thread of the agent protects none.
  * - Heartbeats cause no effect, so a child that floods its line fills no queue.
  */
 export class Supervisor {
@@ -93,9 +90,21 @@ export class Supervisor {
       case 'kill-orphans':
         for (const orphan of effect.orphans) {
           log.warn({ event: 'orphan-killed', pid: orphan.pid }, 'A trial outlived the agent.');
-          processes.killOrphan(orphan);
+          processes.kill(orphan);
         }
         return;
+      case 'read-memory':
+        await this.#readMemory(effect);
+        return;
+      case 'tell-child':
+        this.#child?.send(effect.message);
+        return;
+      case 'kill-trial': {
+        const { trial, reason } = effect;
+        log.warn({ event: 'trial-killed', pid: trial.pid, code: reason }, 'A trial was ended.');
+        processes.kill(trial);
+        return;
+      }
       case 'spawn-child':
         await this.#spawn(effect.previous);
         return;
@@ -109,6 +118,19 @@ export class Supervisor {
       default:
         unreachable(effect);
     }
+  }
+
+  async #readMemory(
+    asked: Extract<SupervisionEffect, { readonly kind: 'read-memory' }>,
+  ): Promise<void> {
+    const { processes } = this.#options;
+    const trials = await Promise.all(
+      asked.trials.map(async (trial) => {
+        return { trial, residentBytes: await processes.residentBytesOf(trial) };
+      }),
+    );
+    const childBytes = asked.isChildGuarded ? await this.#child?.residentBytes() : undefined;
+    this.#step({ kind: 'memory-read', reading: { trials, childBytes } });
   }
 
   async #spawn(previous: PreviousExit | undefined): Promise<void> {

@@ -3,17 +3,13 @@ import { builtFile } from '../../adapters/built-file.ts';
 import { birthOf, residentBytesOf } from '../../adapters/proc-file.ts';
 import { limits } from '../../contracts/limits.ts';
 import { OperatingError } from '../../core/operating-error.ts';
-import type { ProcessIdentity } from '../../ports/process-host.ts';
+import type { SessionLimits } from '../../ports/inference-runtime.ts';
 import type { HostLine, HostListener, HostReply } from '../host-messages.ts';
-
-/** Told before the model is loaded and after the process is gone, so that somebody else can kill what is left over. */
-export interface TrialObserver {
-  started(trial: ProcessIdentity): void;
-  ended(trial: ProcessIdentity): void;
-}
+import { TrialLease } from './trial-lease.ts';
+import type { TrialObserver } from './trial-observer.ts';
 
 export interface StartProcess {
-  readonly memoryBytesMax: number;
+  readonly limits: SessionLimits;
   readonly observer: TrialObserver | undefined;
 }
 
@@ -48,23 +44,43 @@ export async function startProcess(
   });
   const pid = await spawned(child);
   const trial = { pid, birth: birthOf(pid) ?? '' };
-  options.observer?.started(trial);
+  const { observer } = options;
+  const { memoryBytesMax, loadTimeoutMs, runTimeoutMs } = options.limits;
+  observer?.started(trial, {
+    memoryBytesMax,
+    dueInMs: loadTimeoutMs + limits.trialDeadlineGraceMs,
+  });
+  const lease = new TrialLease({
+    runTimeoutMs,
+    monotonicMs: () => performance.now(),
+    tell: (dueInMs) => observer?.due?.(trial, dueInMs),
+  });
 
+  // Where a supervisor lives it looks as often; this look is for whoever has none, and for the moment of the load.
   let isOverLimit = false;
   const judgeMemory = (): void => {
-    if ((residentBytesOf(pid) ?? 0) <= options.memoryBytesMax) return;
+    if ((residentBytesOf(pid) ?? 0) <= memoryBytesMax) return;
     isOverLimit = true;
     child.kill('SIGKILL');
   };
-  const poll = setInterval(judgeMemory, limits.memoryPollMs);
+  const poll = setInterval(() => {
+    judgeMemory();
+    lease.look();
+  }, limits.memoryPollMs);
   const gone = new Promise<void>((resolve) => {
     child.once('exit', (code, signal) => {
       clearInterval(poll);
-      options.observer?.ended(trial);
-      const how = signal === null ? `code ${code ?? '?'}` : signal;
-      if (isOverLimit) listener.ended('memory-limit', overLimit(options.memoryBytesMax));
-      else listener.ended('session-lost', `process ended with ${how}${lastWords()}`);
-      resolve();
+      observer?.ended(trial);
+      // The observer's word was sent before its kill; this turn of the loop reads it.
+      setImmediate(() => {
+        const killedFor = isOverLimit ? 'memory-limit' : observer?.killedFor?.(trial);
+        const how = signal === null ? `code ${code ?? '?'}` : signal;
+        if (killedFor === 'memory-limit') listener.ended(killedFor, overLimit(memoryBytesMax));
+        else if (killedFor === undefined) {
+          listener.ended('session-lost', `process ended with ${how}${lastWords()}`);
+        } else listener.ended(killedFor, 'it was ended at its deadline');
+        resolve();
+      });
     });
   });
   const lastWords = keepLastWords(child);
@@ -72,20 +88,24 @@ export async function startProcess(
     const reply = message as HostReply;
     // A small model loads between two looks; it is not open before one was taken.
     if (reply.kind === 'loaded') judgeMemory();
+    if (reply.kind === 'loaded' || reply.kind === 'load-refused') lease.loaded();
+    else lease.answered();
     if (!isOverLimit) listener.reply(reply);
   });
   // A failed send means that the process is going; its exit tells how.
   child.on('error', () => undefined);
   return {
     send: (request) => {
-      if (child.connected) child.send(request);
+      if (!child.connected) return;
+      if (request.kind === 'run') lease.sent();
+      child.send(request);
     },
     // Also when asked: a trial has nothing to save, and SIGKILL needs no cooperation.
     end: async () => {
       child.kill('SIGKILL');
       await gone;
     },
-    residentBytes: async () => residentBytesOf(pid) ?? 0,
+    residentBytes: async () => residentBytesOf(pid),
   };
 }
 

@@ -2,11 +2,14 @@ import { Worker } from 'node:worker_threads';
 import { builtFile } from '../../adapters/built-file.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { HostLine, HostListener, HostReply, HostRequest } from '../host-messages.ts';
+import { workerShare } from './worker-share.ts';
 
 const end: HostRequest = { kind: 'end' };
 
 /** Starts the thread that hosts one session. The session shares this process's memory, so no limit is judged here. */
 export function startWorker(listener: HostListener): HostLine {
+  const name = {};
+  workerShare.enter(name);
   const worker = new Worker(builtFile(import.meta.url, './worker-entry.ts'), {
     // Neither a test runner's loader nor an inspector belongs into an inference thread.
     execArgv: [],
@@ -18,6 +21,7 @@ export function startWorker(listener: HostListener): HostLine {
   let isGone = false;
   worker.on('exit', (code) => {
     isGone = true;
+    workerShare.leave(name);
     listener.ended('session-lost', `worker ended with code ${code}`);
   });
   return {
@@ -25,7 +29,7 @@ export function startWorker(listener: HostListener): HostLine {
     end: async () => {
       if (!isGone) await endWithin(worker, limits.workerEndTimeoutMs);
     },
-    residentBytes: async () => process.memoryUsage.rss(),
+    residentBytes: async () => workerShare.residentBytes(),
   };
 }
 
