@@ -65,7 +65,7 @@ export const ServerConfigSchema = Type.Object(
     /** How long an order may start an install. */
     orderLifeMs: Type.Optional(Type.Integer({ minimum: 60_000, maximum: 31_622_400_000 })),
     /** Spread of what many devices would do at once. */
-    jitterMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    jitterMs: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.jitterMsMax })),
     /** Sealed telemetry windows older than this many days are removed; what they were counted into stays. */
     windowDaysKept: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.windowDaysKeptMax })),
   },

@@ -5,6 +5,7 @@ import { systemClock as clock } from '../shared/adapters/clock/system-clock.ts';
 import { isAbsent } from '../shared/adapters/disk/disk-error.ts';
 import { NodeDisk } from '../shared/adapters/disk/node-disk.ts';
 import { createPinoLog } from '../shared/adapters/log/pino-log.ts';
+import { watchProcess } from '../shared/adapters/metrics/process-figures.ts';
 import { PromMetrics } from '../shared/adapters/metrics/prom-metrics.ts';
 import { cryptoRandom as random } from '../shared/adapters/random/crypto-random.ts';
 import { IntlZones } from '../shared/adapters/zones/intl-zones.ts';
@@ -13,6 +14,7 @@ import { hexOf } from '../shared/core/bytes.ts';
 import type { BootId, Digest } from '../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../shared/core/operating-error.ts';
 import type { Log } from '../shared/ports/log.ts';
+import type { Metrics } from '../shared/ports/metrics.ts';
 import { digestOf } from '../shared/trust/hash.ts';
 import { WorkerAggregator } from './adapters/aggregator/worker-aggregator.ts';
 import { FolderBlobStore } from './adapters/blobs/folder-blob-store.ts';
@@ -20,17 +22,21 @@ import { EmbeddedBroker } from './adapters/broker/embedded-broker.ts';
 import { ProcessCandidateBuilder } from './adapters/candidate-builder/process-candidate-builder.ts';
 import { ensureSecret, writeSecretFile } from './adapters/files/secret-file.ts';
 import { FileKeyStore } from './adapters/keys/file-key-store.ts';
+import { refuseOfflineKeys } from './adapters/keys/offline-key-search.ts';
 import { createJwtSessionTokens } from './adapters/session-token/jwt-session-tokens.ts';
 import { openFileStore } from './adapters/sql/sql-store.ts';
-import type { ListenConfig, ServerConfig } from './config.ts';
+import { isLoopback, type ListenConfig, type ServerConfig } from './config.ts';
 import { createAuthorizeRegistry } from './http/authorize-registry.ts';
 import { createHttp, type HttpDeps } from './http/create-http.ts';
 import { registerRegistryRoutes } from './http/registry-routes.ts';
 import { registerTufRoutes } from './http/tuf-routes.ts';
 import type { BlobStore } from './ports/blob-store.ts';
+import { FleetGauges } from './runner/fleet-gauges.ts';
 import { FleetServer, type FleetServerPorts } from './runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from './runner/front-desks.ts';
 import { ImageRepository } from './runner/image-repository.ts';
+import { meterStore } from './runner/metered-store.ts';
+import { findMissing } from './runner/readiness.ts';
 
 export interface RunningServer {
   readonly origin: string;
@@ -46,7 +52,7 @@ export interface RunningServer {
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
   const log = createPinoLog({ component: 'server', level: config.logLevel });
   const metrics = new PromMetrics('server');
-  const rooms = await openRooms(config);
+  const rooms = await openRooms(config, metrics);
   const { store } = rooms;
   const broker = new EmbeddedBroker({
     listen: [
@@ -73,11 +79,12 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     boot: hexOf(random.bytes(16)) as BootId,
     cellKey: rooms.cellKey,
     directorVersion: repository?.directorKeys?.version ?? 1,
+    auditKeys: () => repository?.directorKeys?.auditKeys ?? [],
   });
   const desks = createFrontDesks(server, ports, { revoked });
   const firstTokenFile = await prepare(config, desks);
   const stopping = new AbortController();
-  const doors = { desks, repository, metrics, log, closing: stopping.signal };
+  const doors = { desks, ports, repository, metrics, log, closing: stopping.signal };
   const app = await createHttp(await httpDeps(config, doors));
   const running = server.run(stopping.signal);
   const renewing = repository?.keepFresh(stopping.signal, (error) =>
@@ -95,7 +102,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     log.info({ event: 'server-stopped' }, 'everything is on disk');
   };
   try {
-    await Promise.race([listen(app, config.http), failed]);
+    await Promise.race([Promise.all([listen(app, config.http), server.opened]), failed]);
   } catch (error) {
     // Half a server would hold its files and answer nobody.
     await stop();
@@ -117,13 +124,14 @@ async function listen(
 }
 
 /** What lies in the data folder; secrets that are missing are drawn. */
-async function openRooms(config: ServerConfig) {
+async function openRooms(config: ServerConfig, metrics: Metrics) {
   const { data } = config;
   await mkdir(join(data, 'blobs'), { recursive: true, mode: 0o700 });
   const passphrase =
     config.passphraseFile === undefined
       ? {}
       : { passphrase: (await readFile(config.passphraseFile, 'utf8')).trimEnd() };
+  await refuseOfflineKeys(data);
   const keys = await FileKeyStore.open({ folder: join(data, 'keys'), ...passphrase });
   const disk = new NodeDisk({ root: join(data, 'blobs'), onFsyncFailure: () => process.abort() });
   return {
@@ -131,7 +139,7 @@ async function openRooms(config: ServerConfig) {
     sessionSeed: await ensureSecret(join(data, 'secrets', 'session-tokens.hex'), random),
     cellKey: await ensureSecret(join(data, 'secrets', 'cells.hex'), random),
     blobs: await FolderBlobStore.open(disk, random),
-    store: await openFileStore(join(data, 'skein.db')),
+    store: meterStore(await openFileStore(join(data, 'skein.db')), { metrics, clock }),
   };
 }
 
@@ -183,13 +191,14 @@ async function httpDeps(
   config: ServerConfig,
   doors: {
     readonly desks: FrontDesks;
+    readonly ports: FleetServerPorts;
     readonly repository: ImageRepository | undefined;
     readonly metrics: PromMetrics;
     readonly log: Log;
     readonly closing: AbortSignal;
   },
 ): Promise<HttpDeps> {
-  const { desks, repository, metrics, log, closing } = doors;
+  const { desks, ports, repository, metrics, log, closing } = doors;
   const ca =
     config.caFile === undefined ? {} : { caDigest: await certificateDigest(config.caFile) };
   const routes =
@@ -197,11 +206,11 @@ async function httpDeps(
       ? undefined
       : { repository, authorize: createAuthorizeRegistry(desks.access) };
   return {
-    ...{ desks, log, random, hosts: config.http.hosts, closing },
+    ...{ desks, log, metrics, random, hosts: config.http.hosts, closing },
     ...(config.http.tls === undefined ? {} : { tls: await readTls(config.http.tls) }),
     health: {
-      notReady: async () => (closing.aborted ? 'store-closed' : storeFault(desks)),
-      exposition: () => metrics.exposition(),
+      notReady: () => findMissing({ ...ports, closing }),
+      exposition: openFigures(config, { ports, repository, metrics }),
     },
     enrolment: {
       origin: config.origin,
@@ -221,18 +230,32 @@ async function httpDeps(
   };
 }
 
+/** What `/metrics` shows: everything counted so far, and what is so now. */
+function openFigures(
+  config: ServerConfig,
+  parts: {
+    readonly ports: FleetServerPorts;
+    readonly repository: ImageRepository | undefined;
+    readonly metrics: PromMetrics;
+  },
+): HttpDeps['health']['exposition'] {
+  const { ports, repository, metrics } = parts;
+  const { host, tls } = config.http;
+  const isPlaintext = tls === undefined && !isLoopback(host);
+  metrics.gauge('skein_plaintext_listener', isPlaintext ? 1 : 0, { door: 'http' });
+  const disk = new NodeDisk({ root: config.data, onFsyncFailure: () => process.abort() });
+  const gauges = new FleetGauges({ metrics, clock, store: ports.store, disk, repository });
+  const readProcess = watchProcess(metrics);
+  return async () => {
+    await gauges.read();
+    readProcess();
+    return metrics.exposition();
+  };
+}
+
 /** Over the certificate itself: a device sees it in the handshake, without the text that PEM puts around it. */
 const certificateDigest = async (path: string): Promise<Digest> =>
   digestOf(new X509Certificate(await readFile(path)).raw);
-
-async function storeFault(desks: FrontDesks): Promise<string | undefined> {
-  try {
-    await desks.audit.head();
-    return undefined;
-  } catch (error) {
-    return codeOf(error);
-  }
-}
 
 const readTls = async (tls: NonNullable<ListenConfig['tls']>) => ({
   key: await readFile(tls.keyFile),

@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { limits } from '../../shared/contracts/limits.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
 import type { Log } from '../../shared/ports/log.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import type { FrontDesks } from '../runner/front-desks.ts';
 import { auditRoutes } from './audit-routes.ts';
@@ -23,6 +24,7 @@ import { useIdempotency } from './idempotency.ts';
 import { describeApp, useOpenApi } from './openapi.ts';
 import { createProblemAnswer, HttpProblem } from './problem-answer.ts';
 import { useRateLimit } from './rate-limit.ts';
+import { useRequestMetrics } from './request-metrics.ts';
 import { rolloutRoutes } from './rollout-routes.ts';
 import { roundUploadPlane } from './round-upload-plane.ts';
 import { useStrictSchemas } from './strict-schemas.ts';
@@ -31,6 +33,7 @@ import { tokenRoutes } from './token-routes.ts';
 export interface HttpDeps {
   readonly desks: FrontDesks;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly random: Random;
   /** Names this server is asked by, without ports. */
   readonly hosts: readonly string[];
@@ -56,6 +59,7 @@ export async function createHttp(deps: HttpDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('request-id', request.id);
   });
+  useRequestMetrics(app, deps.metrics);
   useHostGuard(app, deps.hosts);
   useStrictSchemas(app);
   await useHelmet(app, deps.tls !== undefined);

@@ -2,6 +2,7 @@ import type { DeviceAppView, DeviceRow, DeviceView } from '../../shared/contract
 import { printable } from '../../shared/core/printable.ts';
 import type { Device } from '../core/model/device.ts';
 import type { DeviceApp } from '../core/model/device-app.ts';
+import { spokenWith } from '../core/session/spoken-protocol.ts';
 
 /** Texts that a device sent are text: nobody who prints them is steered by them. */
 const textOrNull = (text: string | null): string | null => (text === null ? null : printable(text));
@@ -22,12 +23,14 @@ export function showDevice(device: Device): DeviceRow {
     zone: textOrNull(device.zone),
     agentVersion: textOrNull(device.agentVersion),
     keyDigest: device.keyDigest,
+    cell: device.cell,
   };
 }
 
 export function showWholeDevice(device: Device, apps: readonly DeviceApp[]): DeviceView {
   return {
     ...showDevice(device),
+    protocol: { min: device.protocolMin, max: device.protocolMax, spoken: spokenWith(device) },
     generation: { issued: device.issuedGeneration, seen: device.seenGeneration },
     apps: apps.map(showApp),
   };

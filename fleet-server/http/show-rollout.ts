@@ -5,6 +5,8 @@ import type {
 } from '../../shared/contracts/api/rollout.ts';
 import { printable } from '../../shared/core/printable.ts';
 import type { Rollout, RolloutEvent } from '../core/model/rollout.ts';
+import type { Assignment } from '../core/rollout/assignment.ts';
+import { publishedAssignment } from '../core/rollout/published-assignment.ts';
 import { placeOf, type RolloutState } from '../core/rollout/rollout-state.ts';
 import { bindingOf } from '../core/rollout/spec.ts';
 import { stateOf } from '../runner/rollout/rollout-book.ts';
@@ -24,14 +26,31 @@ export const showRollout = (row: Rollout): RolloutRow => ({
 
 export function showWholeRollout({ rollout, counts }: CountedRollout): RolloutView {
   const state = stateOf(rollout);
+  const assignment = publishedAssignment(state);
   return {
     ...showRollout(rollout),
     spec: { ...state.spec },
     binding: bindingOf(state.spec),
     last: showTransition(state.last),
+    ...(assignment === undefined ? {} : { assignment: showAssignment(assignment) }),
     devices: counts.map((count) => ({ ...count })),
   };
 }
+
+/** Strata are made of tags and facts, and facts are a device's own words. */
+const showAssignment = ({
+  strata,
+  ...rest
+}: Assignment): NonNullable<RolloutView['assignment']> => ({
+  ...rest,
+  stratifyBy: [...rest.stratifyBy],
+  waveSizes: [...rest.waveSizes],
+  strata: strata.map((entry) => ({
+    ...entry,
+    stratum: printable(entry.stratum),
+    waves: [...entry.waves],
+  })),
+});
 
 const showTransition = ({
   by,

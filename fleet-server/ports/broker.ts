@@ -10,15 +10,21 @@ export interface Broker {
   /** Opens the listeners. Throws `listen-failed` or `plaintext-refused`. */
   start(gate: BrokerGate, listener: BrokerListener): Promise<void>;
   /**
-   * Hands a message to the device's session, if it has one; QoS 1 (`ack`: 0), no promise of delivery. Resolves when the
-   * broker has it, never waiting for a slow reader. `retain` keeps it for later sessions; empty retained bytes forget it.
+   * Hands a message to the device's session, if it has one; QoS 1 (`ack`: 0), no promise of delivery. Resolves when
+   * the broker has it, never waiting for a slow reader. `retain` keeps it for later sessions; empty retained bytes
+   * forget it.
    */
   publish(address: DeviceAddress, message: DownMessage): Promise<void>;
+  /** True from the end of `start` until `close`, while each listener takes connections. */
+  isOpen(): boolean;
   isConnected(address: DeviceAddress): boolean;
   connectedCount(): number;
   /** Ends the device's session; its will is published. Nothing happens without one. */
   kick(address: DeviceAddress): Promise<void>;
-  /** Decommission: ends the session without its will and forgets what is retained for the device. */
+  /**
+   * Decommission: ends the session without its will and forgets what is retained for the device. A login that was
+   * on its way in gets no session either.
+   */
   purge(address: DeviceAddress): Promise<void>;
   close(): Promise<void>;
 }

@@ -8,11 +8,18 @@ import type { Clock } from '../../shared/ports/clock.ts';
 import type { Random } from '../../shared/ports/random.ts';
 import type { Signer } from '../../shared/ports/signer.ts';
 import { signEnvelope } from '../../shared/trust/dsse.ts';
-import { auditHeadOf } from '../core/audit/audit-chain.ts';
+import {
+  bundlesNear,
+  type ChosenRevocations,
+  chooseRevoked,
+} from '../core/director/choose-revoked.ts';
+import type { AuditRow } from '../core/model/audit-row.ts';
 import type { Device } from '../core/model/device.ts';
 import type { DesiredEnvelope, DeviceApp } from '../core/model/device-app.ts';
+import { isForeignSpeaker } from '../core/session/spoken-protocol.ts';
 import type { Broker } from '../ports/broker.ts';
-import type { Store } from '../ports/store.ts';
+import type { Store, StoreTx, StoreView } from '../ports/store.ts';
+import type { HeadSigner } from './head-signer.ts';
 
 export interface DirectorOptions {
   readonly store: Store;
@@ -20,13 +27,14 @@ export interface DirectorOptions {
   readonly random: Random;
   readonly broker: Broker;
   readonly signer: Signer;
+  readonly heads: HeadSigner;
   /** Version of the director's keys, as `director.json` says it. */
   readonly directorVersion: number;
   readonly boot: BootId;
   /** How long an order may start an install. */
   readonly orderLifeMs: number;
-  /** Digests that must not run, beyond what `revoked.json` says. */
-  readonly revoked: () => readonly Digest[];
+  /** Digests that must not run, as the newest `revoked.json` says. */
+  readonly revoked: () => ReadonlySet<Digest>;
 }
 
 /** A device as it stands, and what it has been sent. */
@@ -35,7 +43,9 @@ interface Owed {
   readonly epoch: NonNullable<Device['epoch']>;
   readonly stored: DesiredEnvelope | null;
   readonly apps: readonly DeviceApp[];
-  readonly audit: ReturnType<typeof auditHeadOf>;
+  /** Newest row of the audit chain. */
+  readonly audit: AuditRow | null;
+  readonly forbidden: ChosenRevocations;
   /** What it was sent is not what it should be told. */
   readonly isStale: boolean;
 }
@@ -44,6 +54,13 @@ interface Owed {
 interface Draft {
   readonly device: Device;
   readonly desired: DesiredEnvelope;
+  readonly forbidden: ChosenRevocations;
+}
+
+/** The list of revocations is longer than an order; `draft` is the first that lacks some. */
+interface Cut {
+  readonly listed: number;
+  readonly draft: Draft;
 }
 
 /**
@@ -52,6 +69,8 @@ interface Draft {
  */
 export class Director {
   readonly #options: DirectorOptions;
+  /** By fleet, how many digests the list had when the event of its cut was last written. */
+  readonly #toldCut = new Map<FleetId, number>();
   #seq = 0;
 
   constructor(options: DirectorOptions) {
@@ -89,23 +108,49 @@ export class Director {
 
   async #load(fleet: FleetId, ids: readonly DeviceId[]): Promise<readonly Owed[]> {
     return this.#options.store.read(async (view) => {
-      const [devices, envelopes, apps, last] = await Promise.all([
+      const [devices, envelopes, apps, audit] = await Promise.all([
         view.devices.listByIds(fleet, ids),
         view.desiredEnvelopes.listFor(fleet, ids),
         view.deviceApps.listOf(fleet, ids),
         view.audit.last(),
       ]);
       const storedOf = new Map(envelopes.map((envelope) => [envelope.device, envelope]));
-      const audit = auditHeadOf(last);
+      const forbiddenTo = await this.#forbidding(view, fleet, apps);
       return devices.flatMap((device): Owed[] => {
         // After a restore nothing is signed before the device has said what it saw last.
         if (device.state !== 'accepted' || device.needsReport || device.epoch === null) return [];
+        // What it could not read waits until its agent, or this server, is another version.
+        if (isForeignSpeaker(device)) return [];
         const stored = storedOf.get(device.device) ?? null;
         const own = apps.filter((app) => app.device === device.device);
         const isStale = this.#isStale(device, stored);
-        return [{ device, epoch: device.epoch, stored, apps: own, audit, isStale }];
+        const forbidden = forbiddenTo(own);
+        return [{ device, epoch: device.epoch, stored, apps: own, audit, forbidden, isStale }];
       });
     });
+  }
+
+  /** What an order to a device with these apps forbids. Blobs are looked up only where the list is too long for all. */
+  async #forbidding(
+    view: StoreView,
+    fleet: FleetId,
+    apps: readonly DeviceApp[],
+  ): Promise<(own: readonly DeviceApp[]) => ChosenRevocations> {
+    const listed = this.#options.revoked();
+    const all = chooseRevoked(listed, new Set());
+    if (all.left === 0) return () => all;
+    const blobsOf = new Map<Digest, readonly Digest[]>();
+    for (const digest of bundlesNear(apps)) {
+      const bundle = await view.bundles.find(fleet, digest);
+      blobsOf.set(digest, bundle?.blobs ?? []);
+    }
+    return (own) => {
+      const near = [...bundlesNear(own)].flatMap((digest) => [
+        digest,
+        ...(blobsOf.get(digest) ?? []),
+      ]);
+      return chooseRevoked(listed, new Set(near));
+    };
   }
 
   #isStale(device: Device, stored: DesiredEnvelope | null): boolean {
@@ -124,8 +169,10 @@ export class Director {
     const drafts: Draft[] = [];
     for (const owed of stale) drafts.push(await this.#draft(owed));
     if (drafts.length === 0) return new Map();
-    return this.#options.store.transaction(async (tx) => {
+    const cut = this.#cutOf(drafts);
+    const signed = await this.#options.store.transaction(async (tx) => {
       const signed = new Map<DeviceId, DesiredEnvelope>();
+      if (cut !== undefined) await this.#tellCut(tx, cut);
       for (const { device, desired } of drafts) {
         // One generation never has two contents: an order that came while this one was signed makes it worthless.
         const now = await tx.devices.get(device.fleet, device.device);
@@ -139,12 +186,34 @@ export class Director {
       }
       return signed;
     });
+    if (cut !== undefined) this.#toldCut.set(cut.draft.device.fleet, cut.listed);
+    return signed;
+  }
+
+  /** A device that does not reach its origin hears of no more than its orders carry. */
+  async #tellCut(tx: StoreTx, { listed, draft }: Cut): Promise<void> {
+    const { device, forbidden } = draft;
+    await tx.events.append(device.fleet, {
+      atMs: this.#options.clock.nowMs(),
+      kind: 'revocations-cut',
+      subject: device.device,
+      content: { code: 'revocations-cut', listed, left: forbidden.left },
+    });
+  }
+
+  /** Worth an event once for each length of the list. */
+  #cutOf(drafts: readonly Draft[]): Cut | undefined {
+    const draft = drafts.find(({ forbidden }) => forbidden.left > 0);
+    if (draft === undefined) return undefined;
+    const listed = draft.forbidden.revoked.length + draft.forbidden.left;
+    return this.#toldCut.get(draft.device.fleet) === listed ? undefined : { listed, draft };
   }
 
   async #draft(owed: Owed): Promise<Draft> {
-    const { clock, signer, directorVersion, orderLifeMs, revoked } = this.#options;
-    const { device } = owed;
+    const { clock, signer, heads, directorVersion, orderLifeMs } = this.#options;
+    const { device, forbidden } = owed;
     const issuedAtMs = clock.nowMs();
+    const signedHead = await heads.sign(owed.audit);
     // Signing the same set again, for its expiry or under new keys, still needs a generation of its own.
     const generation =
       owed.stored !== null && owed.stored.generation >= device.issuedGeneration
@@ -160,13 +229,13 @@ export class Director {
       issuedAtMs,
       expiresAtMs: issuedAtMs + orderLifeMs,
       apps: owed.apps.flatMap(entryOf),
-      revoked: [...revoked()].sort().slice(0, limits.revokedPerOrderMax),
-      ...(owed.audit === null ? {} : { auditHead: owed.audit }),
+      revoked: [...forbidden.revoked],
+      ...(signedHead === undefined ? {} : { signedHead }),
     };
     const envelope = await signEnvelope('desired', utf8(canonicalJson(payload)), [signer]);
     const { fleet, device: id } = device;
     const signed = { fleet, device: id, directorVersion, generation, envelope };
-    return { device, desired: { ...signed, signedAtMs: issuedAtMs } };
+    return { device, desired: { ...signed, signedAtMs: issuedAtMs }, forbidden };
   }
 
   async #publish(device: Device, desired: DesiredEnvelope): Promise<void> {

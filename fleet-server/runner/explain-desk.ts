@@ -1,20 +1,21 @@
 import type { Explanation } from '../../shared/contracts/explanation.ts';
-import { limits } from '../../shared/contracts/limits.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';
 import type { AppName, Digest, FleetId, RolloutId } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { Zones } from '../../shared/ports/zones.ts';
-import { openStatuses, type Rollout } from '../core/model/rollout.ts';
+import type { Rollout } from '../core/model/rollout.ts';
 import { decideDesired } from '../core/rollout/decide-desired.ts';
 import { decideProgress, type Progress } from '../core/rollout/decide-progress.ts';
+import { explainAnswering } from '../core/rollout/explain-answering.ts';
 import { explainDevice } from '../core/rollout/explain-device.ts';
 import { explainRollout } from '../core/rollout/explain-rollout.ts';
 import type { DesiredContext, DesiredRollout } from '../core/rollout/offer-facts.ts';
+import { souredFact } from '../core/rollout/unjudged-regressions.ts';
 import type { Store, StoreTx, StoreView } from '../ports/store.ts';
 import { loadDesiredDevice } from './rollout/desired-device.ts';
 import { readEvidence } from './rollout/read-evidence.ts';
-import { type RolloutBook, stateOf, stoppedDigests } from './rollout/rollout-book.ts';
+import { type RolloutBook, standingOf, stateOf } from './rollout/rollout-book.ts';
 import { offerWave } from './rollout/wave-scan.ts';
 
 export interface ExplainDeskOptions {
@@ -61,22 +62,34 @@ export class ExplainDesk {
         }
         const loaded = await loadDesiredDevice(view, device);
         const apps = new Set(loaded.apps.map((app) => app.app));
-        for (const row of await openRollouts(view, fleet)) apps.add(row.app);
+        for (const app of await view.rollouts.listApps(fleet)) apps.add(app);
         const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
         const rollouts = await this.#startedOf(view, fleet, { apps: [...apps].sort(), also });
         const context = await this.#contextFor(view, fleet, rollouts);
         const decision = decideDesired(loaded.desired, rollouts, context);
         return ok(
-          decision.because.map((app) => ({ app: app.app, ...explainDevice(id, app, rollout) })),
+          decision.because.map((app) => {
+            const reported = loaded.apps.find((one) => one.app === app.app);
+            const explained = explainAnswering(explainDevice(id, app, rollout), reported);
+            return { app: app.app, ...explained };
+          }),
         );
       },
     );
   }
 
   async rollout(fleet: FleetId, id: RolloutId): Promise<Result<Explanation, ExplainRefusal>> {
-    const row = await this.#options.store.read((view) => view.rollouts.get(fleet, id));
+    const [row, regressions] = await this.#options.store.read(async (view) => {
+      const found = await view.rollouts.get(fleet, id);
+      const digests = found === null ? [] : [found.digest];
+      return [found, (await standingOf(view, fleet, digests)).regressions] as const;
+    });
     if (row === null) return notFound(`there is no rollout ${id}`);
-    if (row.status !== 'running') return ok(explainRollout(stateOf(row), null));
+    if (row.status !== 'running') {
+      const state = stateOf(row);
+      const soured = souredFact(state, regressions);
+      return ok(explainRollout(state, null, soured.value === 0 ? [] : [soured]));
+    }
     const seen = await this.#lookAndTakeBack(row);
     return ok(explainRollout(stateOf(seen.row), seen.progress));
   }
@@ -129,8 +142,8 @@ export class ExplainDesk {
   ): Promise<DesiredContext> {
     const { clock, zones, revoked } = this.#options;
     const digests = rollouts.map(({ state }) => state.spec.digest);
-    const stopped = await stoppedDigests(view, fleet, digests);
-    return { nowMs: clock.nowMs(), zones, revoked: revoked(), stopped };
+    const standing = await standingOf(view, fleet, digests);
+    return { nowMs: clock.nowMs(), zones, revoked: revoked(), ...standing };
   }
 }
 
@@ -149,9 +162,6 @@ class TakenBack extends Error {
     this.look = look;
   }
 }
-
-const openRollouts = (view: StoreView, fleet: FleetId): Promise<readonly Rollout[]> =>
-  view.rollouts.list(fleet, { statuses: openStatuses }, { limit: limits.openRolloutsMax });
 
 const notFound = (message: string): Result<never, ExplainRefusal> =>
   err({ code: 'not-found', message });

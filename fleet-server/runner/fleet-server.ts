@@ -1,4 +1,5 @@
 import { limits } from '../../shared/contracts/limits.ts';
+import { hexOf } from '../../shared/core/bytes.ts';
 import { Doorbell } from '../../shared/core/doorbell.ts';
 import type { BootId, Digest, FleetId } from '../../shared/core/ids.ts';
 import { codeOf } from '../../shared/core/operating-error.ts';
@@ -18,6 +19,7 @@ import {
   type Federation,
   type FederationPorts,
 } from './federation/federation.ts';
+import { HeadSigner } from './head-signer.ts';
 import { LiveSessions } from './live-sessions.ts';
 import { ReportIntake } from './report-intake.ts';
 import { findPlaces } from './rollout/cohort-places.ts';
@@ -29,6 +31,7 @@ import { SessionDesk } from './session-desk.ts';
 import { TelemetryIntake } from './telemetry-intake.ts';
 import { Uplink } from './uplink.ts';
 import { WindowKeeper } from './window-keeper.ts';
+import { WitnessIntake } from './witness-intake.ts';
 
 export interface FleetServerPorts {
   readonly store: Store;
@@ -56,6 +59,8 @@ export interface FleetServerOptions {
   readonly windowDaysKept?: number;
   /** Digests that must not run, as the newest `revoked.json` says. */
   readonly revoked: () => ReadonlySet<Digest>;
+  /** Audit keys that `director.json` names beside the server's own: heads signed before a rotation stay witnesses. */
+  readonly auditKeys?: () => readonly string[];
 }
 
 /** The fleet server without its front doors: puts the runners together and keeps their loops going. */
@@ -65,7 +70,11 @@ export class FleetServer {
   readonly reports: ReportIntake;
   readonly book: RolloutBook;
   readonly director: Director;
+  readonly heads: HeadSigner;
   readonly live = new LiveSessions();
+  /** Resolves when the broker takes connections. */
+  readonly opened: Promise<void>;
+  #markOpened: () => void = () => undefined;
   readonly federation: Federation | undefined;
   readonly #ports: FleetServerPorts;
   readonly #telemetry: TelemetryIntake;
@@ -74,21 +83,28 @@ export class FleetServer {
   readonly #windowDaysKept: number;
 
   constructor(ports: FleetServerPorts, options: FleetServerOptions) {
+    this.opened = new Promise((resolve) => {
+      this.#markOpened = resolve;
+    });
     this.#ports = ports;
     this.#windowDaysKept = options.windowDaysKept ?? limits.windowDaysKept;
     const { store, broker, clock, random, zones, keys, tokens, log, metrics } = ports;
     const { boot, audience, brokerUrl, cellKey, directorVersion, orderLifeMs, jitterMs } = options;
     const signer = keys.signer('director');
-    const revokedList = (): readonly Digest[] => [...options.revoked()];
+    const heads = new HeadSigner(keys.signer('audit'));
+    const auditKeys = () => [hexOf(heads.publicKey), ...(options.auditKeys?.() ?? [])];
+    const witnesses = new WitnessIntake({ clock, log, auditKeys });
     const director = new Director({
-      ...{ store, clock, random, broker, signer, directorVersion, boot, orderLifeMs },
-      revoked: revokedList,
+      ...{ store, clock, random, broker, signer, heads, directorVersion, boot, orderLifeMs },
+      revoked: options.revoked,
     });
     const book = new RolloutBook();
     const memo = new ControlMemo();
     const { revoked } = options;
     const desk = new RolloutDesk({ store, clock, random, zones, director, book, revoked });
-    const reports = new ReportIntake({ store, clock, zones, book, desk, director });
+    const reports = new ReportIntake({
+      ...{ store, clock, zones, book, desk, director, witnesses, metrics },
+    });
     const sessions = this.live;
     this.#telemetry = new TelemetryIntake({
       ...{ store, clock, log, metrics },
@@ -117,6 +133,7 @@ export class FleetServer {
     this.reports = reports;
     this.book = book;
     this.director = director;
+    this.heads = heads;
   }
 
   /** Something happened that a rollout may have waited for. */
@@ -129,6 +146,7 @@ export class FleetServer {
     const { broker, tokens, store, clock, log } = this.#ports;
     const gate = createTokenGate(tokens, (address, jti) => this.#admission(address, jti));
     await broker.start(gate, { received: (message) => this.#receive(message) });
+    this.#markOpened();
     await Promise.all([
       this.#telemetry.run(signal),
       this.#turnRollouts(signal),

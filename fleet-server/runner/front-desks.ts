@@ -48,7 +48,7 @@ export function createFrontDesks(
     rounds: new RoundOffice({ store, clock, federation }),
     explanations: new ExplainDesk({ store, clock, zones, book, revoked: options.revoked }),
     bundles: new BundleShelf(store),
-    audit: new AuditDesk(store),
+    audit: new AuditDesk({ store, heads: server.heads }),
     events: new EventStream({ store, clock }),
   };
 }

@@ -34,6 +34,7 @@ import {
 import { registerReleases } from './repository/register-releases.ts';
 import { RegistryReader } from './repository/registry-reader.ts';
 import { RepositoryFiles } from './repository/repository-files.ts';
+import { RevocationReach, type Revocations } from './repository/revocation-reach.ts';
 import { readDelegated } from './repository/stored-metadata.ts';
 import { UploadShelf } from './repository/upload-shelf.ts';
 
@@ -75,7 +76,9 @@ export class ImageRepository {
   readonly #ports: ImageRepositoryPorts;
   readonly #files: RepositoryFiles;
   readonly #uploads: UploadShelf;
+  readonly #reach: RevocationReach;
   #facts: TargetsFacts | undefined;
+  #revocations: Revocations = { stopped: new Set(), listed: new Set() };
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
@@ -83,6 +86,7 @@ export class ImageRepository {
     this.#ports = ports;
     this.#files = files;
     this.#uploads = new UploadShelf(ports);
+    this.#reach = new RevocationReach(ports.blobs);
     this.registry = new RegistryReader(ports);
   }
 
@@ -116,9 +120,12 @@ export class ImageRepository {
     return this.#facts?.director;
   }
 
-  /** What `revoked.json` forbids now. */
+  /**
+   * What `revoked.json` stops now: what it lists, and every signed bundle that has a listed blob or descends from a
+   * revoked one. What it only wants replaced goes on where it is, so no order takes it back.
+   */
   get revoked(): ReadonlySet<Digest> {
-    return new Set(this.#facts?.revoked.map(({ digest }) => digest));
+    return this.#revocations.stopped;
   }
 
   /** Expiry of each role that is served, to warn 30, 7 and 1 days before. */
@@ -135,13 +142,7 @@ export class ImageRepository {
 
   /** Candidates that the delegated key of a fleet has signed. */
   async federatedReleases(fleet: FleetId): Promise<readonly Release[]> {
-    const trusted = await this.#files.load();
-    const file = await this.#ports.store.read((view) =>
-      readDelegated(view.tufFiles, federatedRole(fleet), trusted),
-    );
-    const releases = file === undefined ? undefined : readReleases(file.body);
-    if (releases?.ok === false) throw new OperatingError('store-corrupt', releases.error.message);
-    return [...(releases?.value.values() ?? [])];
+    return this.#releasesOf(federatedRole(fleet), await this.#files.load());
   }
 
   /** Keeps a blob that no bundle names yet. Codes: `too-large`, `upload-digest-mismatch`. */
@@ -263,13 +264,17 @@ export class ImageRepository {
       const bytes = target === undefined ? undefined : await this.#readFixed(target);
       if (bytes !== undefined) fixed.set(`targets/${sha256Hex(bytes)}.${name}`, bytes);
     }
+    const others = await this.#candidates(trusted);
+    const revocations = await this.#revocationsIn(facts, others);
+    const registration = { next: facts, added, others, revoked: revocations.listed };
     await this.#files.publish(trusted, {
       ...upload,
       role,
       fixed,
       details: { sha256: sha256Hex(upload.bytes), added: [...added.keys()] },
-      effects: (tx, nowMs) => registerReleases(tx, { next: facts, added, nowMs }),
+      effects: (tx, nowMs) => registerReleases(tx, { ...registration, nowMs }),
     });
+    this.#revocations = revocations;
     if (role === 'targets') this.#facts = facts;
     return ok({ name: upload.name, isNew: true });
   }
@@ -288,12 +293,37 @@ export class ImageRepository {
     return planDelegated(fleet, { bytes, role, before }, context);
   }
 
+  /** What the list means among what is signed already and what these facts add. */
+  async #revocationsIn(facts: TargetsFacts, candidates: readonly Release[]): Promise<Revocations> {
+    const releases = [...this.signedReleases, ...facts.releases.values(), ...candidates];
+    return this.#reach.of(facts.revoked, releases);
+  }
+
+  /** Of all fleets, as the delegated keys have signed them. */
+  async #candidates(trusted: TrustedMetadata): Promise<readonly Release[]> {
+    const roles = trusted.targets?.body.delegations?.roles ?? [];
+    const signed: Release[] = [];
+    for (const { name } of roles) signed.push(...(await this.#releasesOf(name, trusted)));
+    return signed;
+  }
+
+  async #releasesOf(role: string, trusted: TrustedMetadata): Promise<readonly Release[]> {
+    const file = await this.#ports.store.read((view) =>
+      readDelegated(view.tufFiles, role, trusted),
+    );
+    const releases = file === undefined ? undefined : readReleases(file.body);
+    if (releases?.ok === false) throw new OperatingError('store-corrupt', releases.error.message);
+    return [...(releases?.value.values() ?? [])];
+  }
+
   async #readFacts(): Promise<void> {
-    const { targets } = await this.#files.load();
+    const trusted = await this.#files.load();
+    const { targets } = trusted;
     if (targets === undefined) return;
     const facts = await readTargetsFacts(targets, (target) => this.#readFixed(target));
     if (!facts.ok) throw new OperatingError('store-corrupt', facts.error.message);
     this.#facts = facts.value;
+    this.#revocations = await this.#revocationsIn(facts.value, await this.#candidates(trusted));
   }
 
   /** As served already, or as uploaded for the file that is about to be published. */

@@ -17,6 +17,9 @@ export interface LiveSession {
   sentSeq: number;
 }
 
+/** A session as it begins: nothing was sent either way. */
+export type OpenedSession = Omit<LiveSession, 'highWater' | 'presenceHighWater' | 'sentSeq'>;
+
 /**
  * Session keys live in memory only: after a restart every device logs in anew, which a stolen
  * database cannot do for it.
@@ -26,10 +29,7 @@ export class LiveSessions {
   readonly #sessions = new Map<string, LiveSession>();
 
   /** False when the table is full of sessions that have not expired; the device tries again later. */
-  open(
-    session: Omit<LiveSession, 'highWater' | 'presenceHighWater' | 'sentSeq'>,
-    nowMs: number,
-  ): boolean {
+  open(session: OpenedSession, nowMs: number): boolean {
     const key = nameOf(session.address);
     if (!this.#sessions.has(key) && this.#sessions.size >= limits.liveSessionsMax) {
       this.#dropExpired(nowMs);
@@ -45,8 +45,10 @@ export class LiveSessions {
     return session !== undefined && session.expiresAtMs > nowMs ? session : undefined;
   }
 
-  close(address: DeviceAddress): void {
-    this.#sessions.delete(nameOf(address));
+  /** `jti`: only that one, in case a newer login stands in its place. */
+  close(address: DeviceAddress, jti?: string): void {
+    const key = nameOf(address);
+    if (jti === undefined || this.#sessions.get(key)?.jti === jti) this.#sessions.delete(key);
   }
 
   #dropExpired(nowMs: number): void {

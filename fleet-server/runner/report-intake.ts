@@ -1,5 +1,6 @@
 import { createDecoder } from '../../shared/codec/validator.ts';
 import { limits } from '../../shared/contracts/limits.ts';
+import { spokenProtocol } from '../../shared/contracts/protocol-range.ts';
 import {
   type ReportedApp,
   type ReportedState,
@@ -9,6 +10,7 @@ import type { DeviceAddress } from '../../shared/contracts/topics.ts';
 import { bytesOfHex } from '../../shared/core/bytes.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
+import type { Metrics } from '../../shared/ports/metrics.ts';
 import type { Zones } from '../../shared/ports/zones.ts';
 import { verifyEnvelope } from '../../shared/trust/dsse.ts';
 import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
@@ -17,12 +19,15 @@ import type { Device } from '../core/model/device.ts';
 import { blankDeviceApp, type DeviceApp } from '../core/model/device-app.ts';
 import type { DesiredRollout } from '../core/rollout/offer-facts.ts';
 import { type Exposure, stepExposure } from '../core/rollout/step-exposure.ts';
+import { isForeignSpeaker } from '../core/session/spoken-protocol.ts';
 import type { Store, StoreTx } from '../ports/store.ts';
 import type { Director } from './director.ts';
 import { type LoadedDevice, loadDesiredDevice, loadedDeviceOf } from './rollout/desired-device.ts';
 import { exposureContext } from './rollout/order-device.ts';
 import type { RolloutBook } from './rollout/rollout-book.ts';
 import type { RolloutDesk } from './rollout/rollout-desk.ts';
+import { tellRegressions } from './tell-regressions.ts';
+import type { ReturnedHead, WitnessIntake } from './witness-intake.ts';
 
 export interface ReportIntakeOptions {
   readonly store: Store;
@@ -31,11 +36,20 @@ export interface ReportIntakeOptions {
   readonly book: RolloutBook;
   readonly desk: RolloutDesk;
   readonly director: Director;
+  readonly witnesses: WitnessIntake;
+  readonly metrics: Metrics;
 }
 
 export interface ReportRefusal {
   readonly code: string;
   readonly message: string;
+}
+
+interface HeardReport {
+  readonly report: ReportedState;
+  readonly envelope: Uint8Array;
+  /** The audit head it returned, where that is a witness. */
+  readonly head: ReturnedHead | undefined;
 }
 
 const decodeReport = createDecoder(ReportedStateSchema, limits.frameBytesMax);
@@ -55,24 +69,38 @@ export class ReportIntake {
     address: DeviceAddress,
     envelope: Uint8Array,
   ): Promise<Result<void, ReportRefusal>> {
+    const { witnesses } = this.#options;
     const taken = await this.#options.store.transaction(async (tx) => {
       const device = await tx.devices.get(address.fleet, address.device);
       if (device === null) return refuse('device-unknown', `${address.device} is not enrolled`);
+      // A frame may have been on its way when the device was decommissioned.
+      if (device.state !== 'accepted') {
+        return refuse(`device-${device.state}`, `${address.device} is ${device.state}`);
+      }
       const report = readReport(device, envelope);
       if (!report.ok) return report;
       if (device.reportedNumber !== null && report.value.number <= device.reportedNumber) {
         // An older report that the network kept: what it says was overtaken.
-        return ok({ isOwed: false });
+        return ok({ isOwed: false, head: undefined, regressed: 0 });
       }
       const known = await loadDesiredDevice(tx, device);
-      const reported = await this.#store(tx, known, { report: report.value, envelope });
+      const head = witnesses.open(device, report.value.signedHead);
+      const reported = await this.#store(tx, known, { report: report.value, envelope, head });
       const rollouts = await this.#options.desk.rolloutsFor(tx, reported);
       const settled = await this.#settleOffers(tx, reported, { report: report.value, rollouts });
+      const regressed = await tellRegressions(tx, device, {
+        before: known.desired.exposures,
+        after: settled.desired.exposures,
+        nowMs: this.#options.clock.nowMs(),
+      });
       const decision = await this.#options.desk.reconsider(tx, settled, rollouts);
       const issued = decision.changed ? decision.generation : reported.device.issuedGeneration;
-      return ok({ isOwed: issued > report.value.seen.generation });
+      return ok({ isOwed: issued > report.value.seen.generation, head, regressed });
     });
     if (!taken.ok) return taken;
+    const { regressed } = taken.value;
+    if (regressed > 0) this.#options.metrics.count('skein_regressions_total', regressed);
+    if (taken.value.head !== undefined) witnesses.settle(taken.value.head);
     if (taken.value.isOwed) await this.#options.director.serve(address.fleet, [address.device]);
     return ok(undefined);
   }
@@ -81,7 +109,7 @@ export class ReportIntake {
   async #store(
     tx: StoreTx,
     { device, apps: known, desired }: LoadedDevice,
-    { report, envelope }: { readonly report: ReportedState; readonly envelope: Uint8Array },
+    { report, envelope, head }: HeardReport,
   ): Promise<LoadedDevice> {
     const { fleet, device: id } = device;
     const nowMs = this.#options.clock.nowMs();
@@ -124,6 +152,10 @@ export class ReportIntake {
       tx.devices.update(fleet, id, patch),
       ...reported.map((app) => tx.deviceApps.put(app)),
       ...(answer.isForeign ? [this.#tellForeign(tx, device, report)] : []),
+      ...(isForeignSpeaker(patch) && !isForeignSpeaker(device)
+        ? [this.#tellUnspoken(tx, device, report)]
+        : []),
+      ...(head === undefined ? [] : [this.#options.witnesses.keep(tx, device, head)]),
     ]);
     return loadedDeviceOf({ ...device, ...patch }, [...apps.values()], desired.exposures);
   }
@@ -136,6 +168,16 @@ export class ReportIntake {
       kind: 'foreign-order-seen',
       subject: device.device,
       content: { seen: seen.generation, issued },
+    });
+  }
+
+  /** Its agent was replaced by one with which this server has no language in common. */
+  async #tellUnspoken(tx: StoreTx, device: Device, { protocol }: ReportedState): Promise<void> {
+    await tx.events.append(device.fleet, {
+      atMs: this.#options.clock.nowMs(),
+      kind: 'protocol-unspoken',
+      subject: device.device,
+      content: { code: 'protocol-unspoken', theirs: { ...protocol }, ours: { ...spokenProtocol } },
     });
   }
 
@@ -170,7 +212,8 @@ export class ReportIntake {
 
   #context() {
     const { clock, zones } = this.#options;
-    return { nowMs: clock.nowMs(), zones, revoked: new Set<never>(), stopped: new Set<never>() };
+    const unknown = { revoked: new Set<never>(), stopped: new Set<never>(), regressions: [] };
+    return { nowMs: clock.nowMs(), zones, ...unknown, minAgents: new Map<never, never>() };
   }
 }
 

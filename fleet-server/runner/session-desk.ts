@@ -27,7 +27,7 @@ import { cellOf } from '../core/rollout/cells.ts';
 import type { TokenIssuer } from '../ports/session-tokens.ts';
 import type { Store, StoreTx } from '../ports/store.ts';
 import { appendAudit } from './append-audit.ts';
-import type { LiveSessions } from './live-sessions.ts';
+import type { LiveSessions, OpenedSession } from './live-sessions.ts';
 
 export interface SessionDeskOptions {
   readonly store: Store;
@@ -188,9 +188,7 @@ export class SessionDesk {
     if (!verified.ok) return verified;
     if (login.claimed.audience !== this.#options.audience) return this.#wrongAudience();
     if (!(await tx.challenges.consume({ fleet, device, nonce }, login.nowMs))) return staleNonce();
-    if (known.state !== 'accepted' || known.epoch === null) {
-      return fail(`device-${known.state}`, `${device} is ${known.state}`);
-    }
+    if (known.state !== 'accepted' || known.epoch === null) return notWelcome(known);
     return ok({
       address: { fleet, device },
       epoch: known.epoch,
@@ -198,25 +196,21 @@ export class SessionDesk {
     });
   }
 
+  /** Tokens first, because signing takes time; whether they may be handed out is judged after them. */
   async #grant({
     address,
     epoch,
     deviceNonce,
   }: Admitted): Promise<Result<SessionGrant, DeskFailure>> {
-    const { store, clock, random, director, tokens, sessions } = this.#options;
+    const { clock, random, director, tokens } = this.#options;
     const ttlMs = limits.sessionTokenTtlMsMax;
     const broker = await tokens.issue(address, { audience: 'skein-broker', ttlMs });
     const access = await tokens.issue(address, { audience: 'skein-device-api', ttlMs });
     const nowMs = clock.nowMs();
     const key = random.bytes(32);
     const { jti, expiresAtMs } = broker;
-    if (!sessions.open({ address, jti, epoch, key, expiresAtMs }, nowMs)) {
-      return fail('too-many-sessions', 'the session table is full');
-    }
-    await store.transaction(async (tx) => {
-      await tx.sessions.removeOf(address.fleet, address.device);
-      await tx.sessions.insert({ ...address, jti, epoch, expiresAtMs });
-    });
+    const opened = await this.#open({ address, jti, epoch, key, expiresAtMs }, nowMs);
+    if (!opened.ok) return opened;
     const serverTime = utf8(canonicalJson({ deviceNonce, nowMs }));
     return ok({
       epoch,
@@ -228,6 +222,36 @@ export class SessionDesk {
       brokerUrl: this.#options.brokerUrl,
       jitterMs: this.#options.jitterMs,
     });
+  }
+
+  /**
+   * INVARIANT: no live session of a decommissioned device. A decommission is written by the same one writer and closes
+   * the live session afterwards: one that came first is seen here, one that comes later finds the session to close.
+   */
+  async #open(session: OpenedSession, nowMs: number): Promise<Result<void, DeskFailure>> {
+    const { store, sessions } = this.#options;
+    const { address, jti, epoch, expiresAtMs } = session;
+    const { fleet, device } = address;
+    try {
+      return await store.transaction<Result<void, DeskFailure>>(async (tx) => {
+        const known = await tx.devices.get(fleet, device);
+        if (known === null) return fail('device-unknown', `${device} is not enrolled`);
+        if (known.state !== 'accepted') return notWelcome(known);
+        if (known.epoch !== epoch) {
+          return fail('epoch-mismatch', `${device} was enrolled anew meanwhile`);
+        }
+        if (!sessions.open(session, nowMs)) {
+          return fail('too-many-sessions', 'the session table is full');
+        }
+        await tx.sessions.removeOf(fleet, device);
+        await tx.sessions.insert({ ...address, jti, epoch, expiresAtMs });
+        return ok(undefined);
+      });
+    } catch (error) {
+      // Its row was taken back, and nobody was given its key.
+      sessions.close(address, jti);
+      throw error;
+    }
   }
 
   #wrongAudience(): Result<never, DeskFailure> {
@@ -271,6 +295,9 @@ function payloadOf<T>(
 /** sha256 of the raw public key, hexadecimal: how envelopes name a device's key. */
 const keyDigestOf = (publicKey: string): string =>
   sha256Hex(bytesOfHex(publicKey) ?? new Uint8Array());
+
+const notWelcome = ({ state, device }: Device): Result<never, DeskFailure> =>
+  fail(`device-${state}`, `${device} is ${state}`);
 
 const staleNonce = (): Result<never, DeskFailure> =>
   fail('challenge-unknown', 'the nonce is unknown, used or expired');

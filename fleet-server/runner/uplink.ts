@@ -1,4 +1,4 @@
-import { decodeFrame, encodeFrame, type Frame } from '../../shared/codec/frame.ts';
+import { decodeFrame, encodeFrame, type Frame, isFrameExpired } from '../../shared/codec/frame.ts';
 import { createDecoder } from '../../shared/codec/validator.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';
@@ -6,6 +6,7 @@ import { PresenceSchema, WindowSchema } from '../../shared/contracts/window.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId } from '../../shared/core/ids.ts';
+import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { Metrics } from '../../shared/ports/metrics.ts';
 import type { Random } from '../../shared/ports/random.ts';
@@ -74,12 +75,13 @@ export class Uplink {
     const session = sessions.find(address, clock.nowMs());
     if (session === undefined) return;
     session.sentSeq += 1;
-    const { epoch } = session;
+    const { epoch, expiresAtMs: exp } = session;
     const body = utf8(canonicalJson({ ...ack }));
     const context = { kind: 'dn/ack', device, epoch, boot, seq: session.sentSeq } as const;
     const mac = sessionMac(session.key, context, body);
     const id = hexOf(random.bytes(8));
-    const header = { v: 1, id, ts: clock.nowMs(), epoch, boot, seq: session.sentSeq, mac } as const;
+    const numbers = { epoch, boot, seq: session.sentSeq } as const;
+    const header = { v: 1, id, ts: clock.nowMs(), ...numbers, exp, mac } as const;
     void broker.publish(address, { kind: 'ack', bytes: encodeFrame(header, body) });
   }
 
@@ -97,6 +99,7 @@ export class Uplink {
       ...numbersOf(frame.value),
     } as const;
     if (!isSessionMacValid(session.key, context, { body, mac: header.mac })) return 'mac-invalid';
+    if (isFrameExpired(header, clock.nowMs())) return 'frame-expired';
     const fresh = this.#checkReplay(session, frame.value, kind === 'presence');
     if (fresh !== 'fresh') return fresh === 'repeated' ? undefined : fresh;
     switch (kind) {
@@ -158,9 +161,11 @@ export class Uplink {
     if (!presence.ok) return presence.error.code;
     const { store, clock, director, rounds } = this.#options;
     const { boot, seq } = header;
-    const isOnline = await store.transaction(async (tx) => {
+    const taken = await store.transaction<Result<boolean, string>>(async (tx) => {
       const device = await tx.devices.get(address.fleet, address.device);
-      if (device === null) return false;
+      if (device === null) return err('device-unknown');
+      // It may have been decommissioned while this frame was on its way.
+      if (device.state !== 'accepted') return err(`device-${device.state}`);
       const known =
         device.presenceBoot === null
           ? undefined
@@ -170,7 +175,7 @@ export class Uplink {
               state: device.online ? ('online' as const) : ('offline' as const),
             };
       const next = decidePresence(known, { boot, seq, state: presence.value.state });
-      if (next === undefined) return false;
+      if (next === undefined) return ok(false);
       const online = next.state === 'online';
       await tx.devices.update(address.fleet, address.device, {
         online,
@@ -178,9 +183,10 @@ export class Uplink {
         presenceSeq: next.seq,
         lastSeenMs: clock.nowMs(),
       });
-      return online;
+      return ok(online);
     });
-    if (!isOnline) return undefined;
+    if (!taken.ok) return taken.error;
+    if (!taken.value) return undefined;
     await director.serve(address.fleet, [address.device]);
     await rounds?.desk.serve(address);
     return undefined;

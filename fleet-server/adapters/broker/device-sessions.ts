@@ -35,6 +35,8 @@ export interface DeviceSession {
 export class DeviceSessions {
   readonly #byClient = new WeakMap<object, DeviceSession>();
   readonly #live = new Map<string, DeviceSession>();
+  /** Logins between CONNECT and their session; `isCut` once the device was purged meanwhile. */
+  readonly #entering = new Map<object, { readonly device: string; isCut: boolean }>();
   readonly #clock: Clock;
   readonly #bounds: BrokerBounds;
 
@@ -56,6 +58,21 @@ export class DeviceSessions {
     return client === null ? undefined : this.#byClient.get(client);
   }
 
+  /**
+   * Whoever was judged before the purge must not come in after it. The fleet is not known before the token is, so a
+   * namesake on its way in has to connect again.
+   */
+  cutEntering({ device }: DeviceAddress): void {
+    for (const login of this.#entering.values()) {
+      if (login.device === device) login.isCut = true;
+    }
+  }
+
+  /** The connection is gone, whether it became a session or not. */
+  left(client: object): void {
+    this.#entering.delete(client);
+  }
+
   /** Judges a CONNECT and, if it may come in, gives it the name under which aedes keeps it. */
   async admit(
     gate: BrokerGate,
@@ -64,6 +81,7 @@ export class DeviceSessions {
   ): Promise<Result<DeviceSession, ConnectRefusal>> {
     const login = readLogin(packet);
     if (!login.ok) return login;
+    this.#entering.set(client, { device: login.value.clientId, isCut: false });
     const checked = await gate.checkLogin(login.value);
     if (!checked.ok) return err({ returnCode: 5, reason: checked.error.code });
     const { address, expiresAtMs } = checked.value;
@@ -86,6 +104,13 @@ export class DeviceSessions {
     const session = this.#byClient.get(client);
     invariant(session !== undefined, 'aedes opens only sessions that were judged');
     this.#live.set(addressKey(session.address), session);
+    const isCut = this.#entering.get(client)?.isCut === true;
+    this.#entering.delete(client);
+    if (isCut) {
+      session.client.will = null;
+      session.client.close();
+      return;
+    }
     const leftMs = session.expiresAtMs - this.#clock.nowMs();
     const ttlMs = Math.min(Math.max(0, leftMs), limits.sessionTokenTtlMsMax);
     session.expiry = setTimeout(() => session.client.close(), ttlMs).unref();

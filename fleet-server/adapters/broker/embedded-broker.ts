@@ -44,6 +44,7 @@ export class EmbeddedBroker implements Broker {
   readonly #listeners: Listener[] = [];
   readonly #streams = new Set<Duplex>();
   #pending = 0;
+  #isStarted = false;
   #isClosing = false;
   #aedes: Aedes | undefined;
 
@@ -68,8 +69,9 @@ export class EmbeddedBroker implements Broker {
         ),
       );
     }
-    const isOpen = this.#listeners.some((open) => open.isPlaintextBeyondLoopback);
-    metrics.gauge('skein_broker_plaintext_listener', isOpen ? 1 : 0);
+    const isPlaintext = this.#listeners.some((open) => open.isPlaintextBeyondLoopback);
+    metrics.gauge('skein_plaintext_listener', isPlaintext ? 1 : 0, { door: 'broker' });
+    this.#isStarted = true;
   }
 
   /** Ports of the listeners, in the order of the options. */
@@ -97,6 +99,7 @@ export class EmbeddedBroker implements Broker {
     client.once('connected', settled);
     stream.once('close', () => {
       settled();
+      this.#sessions.left(client);
       this.#streams.delete(stream);
     });
   }
@@ -107,6 +110,11 @@ export class EmbeddedBroker implements Broker {
     if (retain) this.#retained.put(address, kind, bytes);
     const session = this.#sessions.live(address);
     if (session !== undefined) this.#deliver(session, { kind, bytes, retain: false });
+  }
+
+  isOpen(): boolean {
+    if (!this.#isStarted || this.#isClosing) return false;
+    return this.#listeners.every((listener) => listener.isListening());
   }
 
   isConnected(address: DeviceAddress): boolean {
@@ -124,6 +132,7 @@ export class EmbeddedBroker implements Broker {
 
   async purge(address: DeviceAddress): Promise<void> {
     this.#retained.forget(address);
+    this.#sessions.cutEntering(address);
     const session = this.#sessions.live(address);
     if (session === undefined) return;
     session.client.will = null;
@@ -168,7 +177,10 @@ export class EmbeddedBroker implements Broker {
     const publishNotice = aedes.publish.bind(aedes) as Publish;
     const publish: Publish = (packet, client, done) => {
       const session = this.#sessions.of(client);
-      if (session === undefined) return publishNotice(packet, client, done);
+      if (session === undefined) {
+        publishNotice(packet, client, done);
+        return;
+      }
       // A listener that rejects is a bug, and ends the process as an unhandled rejection.
       const received = this.#hand(session, packet, listener);
       if (received === undefined) done();

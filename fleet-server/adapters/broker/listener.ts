@@ -15,6 +15,7 @@ export interface Listener {
   /** As the system gave it. */
   readonly port: number;
   readonly isPlaintextBeyondLoopback: boolean;
+  isListening(): boolean;
   /** Cuts whoever is still connected, in a handshake too. */
   close(): Promise<void>;
 }
@@ -50,6 +51,7 @@ export async function openListener(
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     isPlaintextBeyondLoopback,
+    isListening: () => server.listening,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -8,11 +8,13 @@ import type {
   StoredChallenge,
 } from '../../core/model/access.ts';
 import type { AuditRow } from '../../core/model/audit-row.ts';
+import type { AuditWitness } from '../../core/model/audit-witness.ts';
 import type { BlobRecord, Bundle, TufFile } from '../../core/model/bundle.ts';
-import type { Device, ReplayMark, ReportedEnvelope } from '../../core/model/device.ts';
+import type { Device, ReportedEnvelope } from '../../core/model/device.ts';
 import type { DesiredEnvelope, DeviceApp } from '../../core/model/device-app.ts';
 import type { Fleet } from '../../core/model/fleet.ts';
 import type { FleetEvent } from '../../core/model/fleet-event.ts';
+import type { Regression } from '../../core/model/regression.ts';
 import type { Offer, OfferCount, Rollout, RolloutEvent } from '../../core/model/rollout.ts';
 import type { Contribution, Round } from '../../core/model/round.ts';
 import type {
@@ -33,7 +35,6 @@ export interface StoreSchema {
   fleets: Fleet;
   devices: RowOf<Device, 'tags' | 'facts', 'online' | 'needsReport'>;
   reportedEnvelopes: ReportedEnvelope;
-  replayMarks: ReplayMark & OfFleet;
   deviceApps: RowOf<DeviceApp, 'desired' | 'previous' | 'target' | 'refused', 'regressed'>;
   desiredEnvelopes: DesiredEnvelope;
   claims: RowOf<Claim, 'tags', 'preAuthorized'>;
@@ -43,6 +44,7 @@ export interface StoreSchema {
   idempotencyKeys: IdempotentAnswer;
   rollouts: RowOf<Rollout, 'spec' | 'reducerState'>;
   rolloutEvents: RowOf<RolloutEvent, 'numbers'>;
+  regressions: Regression & OfFleet;
   offers: OfferRow;
   offerCounts: OfferCount & OfFleet & { readonly rollout: RolloutId; readonly code: string };
   windows: StoredWindow & OfFleet;
@@ -51,6 +53,7 @@ export interface StoreSchema {
   cohortDevices: Omit<CohortDevice, 'wave'> & OfFleet;
   events: Omit<RowOf<FleetEvent, 'content'>, 'id'> & { readonly id: Generated<number> };
   auditRows: RowOf<AuditRow, 'details'>;
+  auditWitnesses: AuditWitness;
   bundles: RowOf<Omit<Bundle, 'blobs'>>;
   bundleBlobs: Pick<Bundle, 'fleet' | 'path'> & { readonly blob: Digest };
   tufFiles: TufFile;

@@ -7,7 +7,7 @@ type Parts = readonly [major: number, minor: number, patch: number];
 
 /**
  * Version and counter above every known one. `asked` is taken when it is above them; else the minor number rises: a
- * candidate answers the same question with other weights, and the offline-signed releases between keep their own numbers.
+ * candidate answers the same question with other weights, and offline-signed releases between keep their own numbers.
  */
 export function nextRelease(known: readonly KnownRelease[], asked?: string): KnownRelease {
   let top: Parts = [0, 0, 0];

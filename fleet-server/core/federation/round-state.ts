@@ -72,6 +72,17 @@ export type RoundState = { readonly plan: RoundPlan; readonly sinceMs: number } 
     } & Reporting)
 );
 
+/** Each phase of a round, in the order of its life. */
+export const roundPhases: readonly string[] = Object.keys({
+  selecting: true,
+  configuring: true,
+  reporting: true,
+  aggregated: true,
+  completed: true,
+  'candidate-rejected': true,
+  abandoned: true,
+} satisfies Record<RoundState['phase'], true>);
+
 export type RoundPhase =
   | 'selecting'
   | 'configuring'

@@ -19,6 +19,8 @@ export interface Bundle {
   /** Every blob the manifest names, itself included: what its readers may read. */
   readonly blobs: readonly Digest[];
   readonly publishedAtMs: number;
+  /** Oldest agent that installs it; null where it was published before this was kept. */
+  readonly minAgent: string | null;
 }
 
 /** A metadata file as it was signed: `12.targets.json`, `timestamp.json`. */
@@ -28,9 +30,13 @@ export interface TufFile {
   readonly storedAtMs: number;
 }
 
-/** A blob in the BlobStore, for garbage collection. */
+/** What a blob was brought for: `round` is what a federated round works on, and no publisher reads that. */
+export type BlobPurpose = 'bundle' | 'round';
+
+/** A blob in the BlobStore, for garbage collection and for who may read it before a bundle names it. */
 export interface BlobRecord {
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly storedAtMs: number;
+  readonly purpose: BlobPurpose;
 }

@@ -57,11 +57,3 @@ export interface ReportedEnvelope {
   readonly envelope: Uint8Array;
   readonly receivedAtMs: number;
 }
-
-/** Highest (epoch, boot, seq) accepted from a device: what does not rise above it is a replay. */
-export interface ReplayMark {
-  readonly device: DeviceId;
-  readonly epoch: Epoch;
-  readonly boot: BootId;
-  readonly seq: number;
-}

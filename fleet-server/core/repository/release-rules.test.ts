@@ -68,6 +68,17 @@ describe('checkTargetsFacts', () => {
     expect(codeOf(retired, facts([...retired.releases.values()]))).toBe('rollback-floor-lowered');
   });
 
+  test('when what must be replaced shall stop, it hardens; back again, or gone, it is refused', () => {
+    const entry = (then: 'stop' | 'replace') => ({ digest: digestOf(9), reason: 'cve', then });
+    const [soft, hard] = [
+      facts([], { revoked: [entry('replace')] }),
+      facts([], { revoked: [entry('stop')] }),
+    ];
+    expect(codeOf(soft, hard)).toBe('ok');
+    expect(codeOf(hard, soft)).toBe('revocation-lost');
+    expect(codeOf(soft, facts([]))).toBe('revocation-lost');
+  });
+
   test('when director keys change, their version rises; when it rises, they may stay', () => {
     const before = facts([]);
     const director = { ...before.director, keys: ['c'.repeat(64)] };

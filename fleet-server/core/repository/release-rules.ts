@@ -42,10 +42,16 @@ export function checkTargetsFacts(
       );
     }
   }
-  const revoked = new Set(next.revoked.map(({ digest }) => digest));
-  const unrevoked = before?.revoked.find(({ digest }) => !revoked.has(digest));
+  const revokedThen = new Map(next.revoked.map(({ digest, then }) => [digest, then]));
+  const unrevoked = before?.revoked.find(({ digest }) => !revokedThen.has(digest));
   if (unrevoked !== undefined) {
     return refuse('revocation-lost', `${unrevoked.digest} is no longer revoked`);
+  }
+  const softened = before?.revoked.find(
+    ({ digest, then }) => then === 'stop' && revokedThen.get(digest) !== 'stop',
+  );
+  if (softened !== undefined) {
+    return refuse('revocation-lost', `${softened.digest} was to be stopped and no longer is`);
   }
   if (before !== undefined && isOlderDirector(before.director, next.director)) {
     const message = `director.json ${next.director.version} after ${before.director.version}`;

@@ -9,13 +9,12 @@ import {
   armOf,
   cellsOfWave,
   cutAssignment,
-  extendWave,
   indexAssignment,
-  membersAfter,
   stratumOf,
 } from './assignment.ts';
 import { cellOf, orderCells } from './cells.ts';
 import { type CellCount, planAssignment } from './plan-assignment.ts';
+import { cellsAfterWave, extendWave, membersAfter } from './wave-extension.ts';
 
 const serverKey = utf8('server key of this test');
 const secretOf = (n: number): string => n.toString(16).padStart(64, '0');
@@ -242,6 +241,32 @@ describe('extendWave', () => {
     const held = armsOf(crowd, assignment).get('control')!;
     const after = armsOf(crowd, extendWave(indexAssignment(assignment), 0, held));
     expect(after.get('control')).toEqual(held);
+  });
+
+  it('takes nobody into wave 1 who never committed the app, but does into wave 2', () => {
+    const crowd = crowdOf(400, (n) => ({ isNew: n % 2 === 1 }));
+    const index = indexAssignment(assign(crowd));
+    const isNew = (device: AssignableDevice) => device.firstCommittedAtMs === null;
+    expect(membersAfter(index, 0, crowd.devices, 400).some(isNew)).toBe(false);
+    expect(membersAfter(index, 1, crowd.devices, 400).some(isNew)).toBe(true);
+  });
+
+  it('takes nobody of a stratum that appeared after the freeze, whose boundaries it could not move', () => {
+    const late = crowdOf(400, () => ({ stratum: '["late"]' }));
+    const index = indexAssignment(assign(crowdOf(400)));
+    expect(membersAfter(index, 0, late.devices, 9)).toEqual([]);
+  });
+
+  it('finds all replacements in the cells after the wave, in hash order', () => {
+    const crowd = crowdOf(2000, (n) => ({ stratum: `[${n % 2}]` }));
+    const index = indexAssignment(assign(crowd));
+    const cells = cellsAfterWave(index, 1);
+    const next = membersAfter(index, 1, crowd.devices, 2000);
+    expect(next.length).toBeGreaterThan(1000);
+    const places = next.map((device) => cells.indexOf(device.cell));
+    expect(places.every((place) => place >= 0)).toBe(true);
+    expect([...places].sort((a, b) => a - b)).toEqual(places);
+    expect(cellsAfterWave(index, 3)).not.toContain(undefined);
   });
 
   it('finds no replacement in the last wave', () => {

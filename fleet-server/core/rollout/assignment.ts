@@ -172,58 +172,6 @@ export function cellsOfWave(index: AssignmentIndex, wave: number | 'follow'): re
   return [...index.order.cells.slice(low.rank, high.cut > 0 ? high.rank + 1 : high.rank)];
 }
 
-/**
- * Replaces unreached devices by the next in hash order: moves the wave's boundary behind the given devices, never
- * into the control. `next` are members right after the boundary, at most as many per stratum as are to be replaced
- * there (`membersAfter` orders them). Later waves keep their boundaries, except where they would fall behind.
- */
-export function extendWave(
-  index: AssignmentIndex,
-  wave: number,
-  next: readonly AssignableDevice[],
-): Assignment {
-  const { assignment } = index;
-  const ends = new Map<string, Boundary>();
-  for (const device of next) {
-    const isVeteran = assignment.isFirstRelease || isVeteranOf(assignment, device);
-    const key = strataKey(device.stratum, isVeteran);
-    const end = justAfter(index, device);
-    const known = ends.get(key);
-    if (known === undefined || isBefore(known, end)) ends.set(key, end);
-  }
-  const strata = assignment.strata.map((entry): StratumBoundaries => {
-    const end = ends.get(strataKey(entry.stratum, entry.isVeteran));
-    if (end === undefined) return entry;
-    const capped = isBefore(entry.control, end) ? entry.control : end;
-    const waves = entry.waves.map((boundary, k) =>
-      k >= wave && isBefore(boundary, capped) ? capped : boundary,
-    );
-    return { ...entry, waves };
-  });
-  return { ...assignment, strata };
-}
-
-/** Sorts candidates by hash order and keeps `count` that are in a later wave: the replacements of `wave`. */
-export function membersAfter(
-  index: AssignmentIndex,
-  wave: number,
-  candidates: readonly AssignableDevice[],
-  count: number,
-): readonly AssignableDevice[] {
-  const placed = candidates.flatMap((device) => {
-    const arm = armOf(index, device);
-    if (arm.arm !== 'wave' || arm.wave <= wave) return [];
-    return [{ device, at: justAfter(index, device) }];
-  });
-  placed.sort((a, b) => a.at.rank - b.at.rank || a.at.cut - b.at.cut);
-  return placed.slice(0, count).map(({ device }) => device);
-}
-
-const justAfter = (index: AssignmentIndex, device: AssignableDevice): Boundary => ({
-  rank: index.order.ranks[device.cell] ?? 0,
-  cut: cutOf(index.secret, device.id) + 1,
-});
-
 /** The stratum of a device: its values of the named tags and facts as canonical text. */
 export function stratumOf(stratifyBy: readonly string[], device: TargetableDevice): string {
   const values = stratifyBy.map((path) => {

@@ -14,6 +14,7 @@ import {
   targetableOf,
   utcOnly,
 } from '../../../test/support/rollout-samples.ts';
+import type { Regression } from '../model/regression.ts';
 import { parseFilter } from '../targeting/parse-filter.ts';
 import { type Assignment, type AssignmentIndex, indexAssignment } from './assignment.ts';
 import { everybody, nobody } from './cells.ts';
@@ -117,6 +118,8 @@ const deviceOf = (change: Partial<DesiredDevice> = {}): DesiredDevice => ({
   firstCommittedAtMs: new Map([[filetype, startMs - 1]]),
   refused: [],
   exposures: [],
+  protocol: null,
+  agentVersion: '1.1.9',
   ...change,
 });
 const contextOf = (change: Partial<DesiredContext> = {}): DesiredContext => ({
@@ -124,6 +127,8 @@ const contextOf = (change: Partial<DesiredContext> = {}): DesiredContext => ({
   zones: utcOnly,
   revoked: new Set(),
   stopped: new Set(),
+  regressions: [],
+  minAgents: new Map(),
   ...change,
 });
 const entryOf = ({ state }: DesiredRollout): DesiredEntry => ({
@@ -263,6 +268,41 @@ describe('decideDesired', () => {
     expect(decide(device, [v1, forced], stopped).desired.get(filetype)).toEqual(entryOf(forced));
   });
 
+  describe('when devices took the bundle back after its commit', () => {
+    const [own, other] = [rolloutId(2), rolloutId(9)];
+    const fresh = deviceOf({ desired: having(v1) });
+    const isOffered = (shape: Partial<RolloutShape>, regression: Regression, device = fresh) => {
+      const subject = rolloutOf({ version: 2, order: 2, wave: 0, ...shape });
+      const context = contextOf({ regressions: [regression] });
+      return decide(device, [v1, subject], context).because[0]?.rollout === subject.state.id;
+    };
+    it('leaves its own devices to the gates of a rollout that runs', () => {
+      const regression = regressionOf(digestOfVersion(2), { rollout: own });
+      expect(isOffered({}, regression)).toBe(true);
+    });
+    it('stops what another rollout of it offers, and what is complete since then', () => {
+      const elsewhere = regressionOf(digestOfVersion(2), { rollout: other });
+      const [before, after] = [startMs, startMs + 1].map((lastAtMs) =>
+        regressionOf(digestOfVersion(2), { rollout: own, lastAtMs }),
+      ) as [Regression, Regression];
+      expect(isOffered({}, elsewhere)).toBe(false);
+      expect(isOffered({ kind: 'completed' }, elsewhere)).toBe(false);
+      expect(isOffered({ kind: 'completed' }, before)).toBe(true);
+      expect(isOffered({ kind: 'completed' }, after)).toBe(false);
+      const forced = { kind: 'completed' as const, change: { overrideStop: true } };
+      expect(isOffered(forced, after)).toBe(true);
+      const otherBundle = regressionOf(digestOfVersion(3), { rollout: other });
+      expect(isOffered({}, otherBundle)).toBe(true);
+    });
+    it('lets a device that failed try again when a person retries', () => {
+      const completed = rolloutOf({ version: 2, order: 2, kind: 'completed' });
+      const failed = { ...exposed(completed, entryOf(v1)), phase: 'failed' as const };
+      const device = deviceOf({ desired: having(completed), exposures: [failed] });
+      const regression = regressionOf(digestOfVersion(2), { rollout: own, lastAtMs: startMs + 1 });
+      expect(isOffered({ kind: 'completed', retry: 1 }, regression, device)).toBe(true);
+    });
+  });
+
   it('does not disturb other apps of the device', () => {
     const bearing = { ...entryOf(v1), app: 'bearing' as typeof filetype };
     const desired = new Map([[bearing.app, bearing]]);
@@ -272,6 +312,12 @@ describe('decideDesired', () => {
   });
 });
 
+const regressionOf = (digest: Digest, change: Partial<Regression> = {}): Regression => ({
+  ...{ digest, rollout: rolloutId(99), count: 1, firstAtMs: startMs, lastAtMs: startMs },
+  ...{ lastDevice: id, lastCode: 'accuracy' },
+  ...change,
+});
+
 /** The obstacles that can stand between a rollout and a device, each with the fact that must name it. */
 const obstacles = [
   'enrolment',
@@ -279,6 +325,9 @@ const obstacles = [
   'rollout-state',
   'revoked-digest',
   'stopped-digest',
+  'regressions',
+  'protocol-unspoken',
+  'agent-version',
   'superseded-by',
   'claimed-by',
   'wave',
@@ -323,12 +372,15 @@ function decideBetween(present: ReadonlySet<Obstacle>) {
       state: is('enrolment') ? 'pending' : 'accepted',
       tags: new Map([['site', 'oslo']]),
     }),
+    protocol: is('protocol-unspoken') ? { min: 2, max: 3 } : { min: 1, max: 3 },
     refused: is('refused-at-retry') ? [{ digest: subject.state.spec.digest, retry: 0 }] : [],
   });
   const rollouts = [v1, newer, subject, ...(is('claimed-by') ? [rival] : [])];
   const context = contextOf({
     revoked: digests('revoked-digest'),
     stopped: digests('stopped-digest'),
+    regressions: is('regressions') ? [regressionOf(subject.state.spec.digest)] : [],
+    minAgents: new Map([[subject.state.spec.digest, is('agent-version') ? '1.2.0' : '1.1.9']]),
   });
   const decision = decide(device, rollouts, context).because[0]!;
   const considered = decision.considered.find((entry) => entry.rollout === subject.state.id)!;

@@ -1,5 +1,6 @@
 import type { CohortTotals } from '../../../shared/contracts/cohort-totals.ts';
 import type { Fact } from '../../../shared/contracts/explanation.ts';
+import { limits } from '../../../shared/contracts/limits.ts';
 import { decideVerdict, type Look, type Verdict, type VerdictPolicy } from './decide-verdict.ts';
 import type { Looks, RolloutContext, RunningState } from './rollout-state.ts';
 
@@ -25,16 +26,24 @@ export interface Progress {
   readonly verdict: Verdict | null;
 }
 
-/**
- * Compares where the rollout is with what it waits for. A wave goes on only on evidence: every member offered, each
- * offer with an outcome (or unreached and replaced as far as members go), then the soak, then the verdict. An abort
- * is taken at any stage, but only at a look that is due, because each look spends false-abort share.
- */
+/** What the rollout does next, with the devices that were out of reach among its numbers at every stage. */
 export function decideProgress(
   state: RunningState,
   context: RolloutContext,
   policy: VerdictPolicy = decideVerdict,
 ): Progress {
+  const progress = decideMove(state, context, policy);
+  if (context.waveUpdates.unreached === 0) return progress;
+  const because = progress.because.slice(0, limits.becauseMax - 1);
+  return { ...progress, because: [...because, unreachedFact(context, state.replaced)] };
+}
+
+/**
+ * Compares where the rollout is with what it waits for. A wave goes on only on evidence: every member offered, each
+ * offer with an outcome (or unreached and replaced as far as members go), then the soak, then the verdict. An abort
+ * is taken at any stage, but only at a look that is due, because each look spends false-abort share.
+ */
+function decideMove(state: RunningState, context: RolloutContext, policy: VerdictPolicy): Progress {
   const none = { count: 0, code: null, looks: state.looks, verdict: null };
   if (state.assignment === null) return { ...none, move: 'freeze', because: [] };
   if (context.digest === 'revoked') {
@@ -54,6 +63,11 @@ export function decideProgress(
   if ((isDue || isPlain) && verdict.verdict === 'abort') {
     const code = verdict.reasons[0]?.code ?? 'failed-updates';
     return { ...common, move: 'abort', code, because: verdict.because };
+  }
+  if (context.digest === 'stopped' && !state.spec.overrideStop) {
+    // Nobody is offered it any more, so no wave would ever be what was planned.
+    const stopped: Fact = { name: 'stopped-digest', value: true, limit: false, blocks: true };
+    return { ...common, move: 'wait', because: [stopped, ...waiting] };
   }
   switch (state.stage.kind) {
     case 'offering':
@@ -80,9 +94,9 @@ function comparable(state: RunningState, { totals }: RolloutContext): CohortTota
 type Partway = Omit<Progress, 'move'>;
 
 function decideOffering(state: RunningState, context: RolloutContext, common: Partway): Progress {
-  const { unreached, committed, failed } = context.waveUpdates;
+  const { committed, failed } = context.waveUpdates;
   const isFollow = state.wave >= state.spec.waves.length;
-  const toReplace = unreached - state.replaced.devices;
+  const toReplace = unreplaced(state, context);
   if (toReplace > 0 && !isFollow && !state.replaced.isExhausted) {
     return { ...common, move: 'extend', count: toReplace };
   }
@@ -96,6 +110,21 @@ function decideOffering(state: RunningState, context: RolloutContext, common: Pa
   }
   return { ...common, move: 'soak' };
 }
+
+/** Unreached devices of the open wave for which no other was taken yet. */
+export const unreplaced = ({ replaced }: RunningState, { waveUpdates }: RolloutContext): number =>
+  waveUpdates.unreached - replaced.devices;
+
+/** Neither good nor bad, so it never blocks; shown, so that nobody wonders why the wave is another one. */
+export const unreachedFact = (
+  { waveUpdates }: RolloutContext,
+  replaced: RunningState['replaced'],
+): Fact => ({
+  name: 'unreached-devices',
+  value: waveUpdates.unreached,
+  limit: replaced.devices,
+  blocks: false,
+});
 
 /** Everything that must be over before the wave soaks. */
 function offeringFacts({ waveUpdates, offerable }: RolloutContext): readonly Fact[] {

@@ -38,7 +38,7 @@ function runningEffects(state: RunningState, context: RolloutContext): readonly 
       const by = context.waveUpdates.unreached - state.replaced.devices;
       const isExtending =
         by > 0 && state.wave < state.spec.waves.length && !state.replaced.isExhausted;
-      return isExtending ? [offer, { type: 'extend-wave', wave: state.wave, by }] : [offer];
+      return isExtending ? [{ type: 'extend-wave', wave: state.wave, by }, offer] : [offer];
     }
     case 'soaking':
       // Offers go on: a device that was unreached may appear during the soak.

@@ -11,6 +11,12 @@ export const factClauses: Readonly<Record<string, (fact: Fact) => string>> = {
   'rollout-state': ({ value }) => `the rollout is ${text(value)}`,
   'revoked-digest': () => 'the bundle is revoked',
   'stopped-digest': () => 'the bundle was aborted or regressed before',
+  regressions: ({ value }) =>
+    `the bundle was taken back after its commit ${value === 1 ? 'once' : `${text(value)} times`}, so no other device is offered it`,
+  'protocol-unspoken': ({ value, limit }) =>
+    `the agent speaks protocol ${text(value)} and this server ${text(limit)}`,
+  'agent-version': ({ value, limit }) =>
+    `the agent is ${text(value)} and the bundle needs ${text(limit)} or newer`,
   'superseded-by': ({ value }) => `the newer ${text(value)} has already given it a bundle`,
   'claimed-by': ({ value }) => `${text(value)} holds the claim on this app`,
   wave: ({ value, limit }) =>
@@ -28,6 +34,8 @@ export const factClauses: Readonly<Record<string, (fact: Fact) => string>> = {
   'devices-to-offer': ({ value }) => `${devices(value)} still to be offered the bundle`,
   'devices-not-answered': ({ value }) => `${devices(value)} yet to acknowledge the offer`,
   'devices-updating': ({ value }) => `${devices(value)} still updating`,
+  'unreached-devices': ({ value, limit }) =>
+    `${count(value)} not reached, ${limit === 0 ? 'none' : text(limit)} taken instead`,
   'reached-devices': () => 'no device was reached, and silence proves nothing',
   soak: ({ limit }) => `it soaks until ${instant(limit)}`,
 
@@ -58,6 +66,17 @@ export function blockingClauses(facts: readonly Fact[]): string {
     .join('; ');
 }
 
+/** What stands in nobody's way, and people ask for all the same. */
+const asides = new Set(['unreached-devices']);
+
+/** The clauses of what does not block but is worth a word. */
+export function asideClauses(facts: readonly Fact[]): string {
+  return facts
+    .filter((fact) => asides.has(fact.name) && !fact.blocks)
+    .map((fact) => (factClauses[fact.name] ?? plainClause)(fact))
+    .join('; ');
+}
+
 const plainClause = ({ name, value, limit }: Fact): string =>
   `${name} is ${text(value)} (${text(limit)})`;
 
@@ -78,3 +97,5 @@ const percent = (value: Fact['value']): string =>
   typeof value === 'number' ? `${Math.round(value * 1000) / 10} %` : text(value);
 const devices = (value: Fact['value']): string =>
   value === 1 ? '1 device is' : `${text(value)} devices are`;
+const count = (value: Fact['value']): string =>
+  value === 1 ? '1 device was' : `${text(value)} devices were`;

@@ -1,7 +1,14 @@
 import type { DesiredEntry } from '../../../shared/contracts/desired.ts';
 import type { Fact } from '../../../shared/contracts/explanation.ts';
+import {
+  highestCommonProtocol,
+  type ProtocolRange,
+  spokenProtocol,
+} from '../../../shared/contracts/protocol-range.ts';
 import type { AppName, DeviceId, Digest, RolloutId } from '../../../shared/core/ids.ts';
+import { isOlderVersion } from '../../../shared/core/version-order.ts';
 import type { Zones } from '../../../shared/ports/zones.ts';
+import type { Regression } from '../model/regression.ts';
 import type { FilterNode, TargetableDevice } from '../targeting/filter-ast.ts';
 import { matchesFilter } from '../targeting/match-filter.ts';
 import { type AssignmentIndex, armOf, stratumOf } from './assignment.ts';
@@ -15,6 +22,7 @@ import type {
   RunningState,
 } from './rollout-state.ts';
 import type { Exposure } from './step-exposure.ts';
+import { souredFact } from './unjudged-regressions.ts';
 
 /** A device as the desired state is decided for it. */
 export interface DesiredDevice {
@@ -29,6 +37,10 @@ export interface DesiredDevice {
   /** The device's refusal list, as reported. */
   readonly refused: readonly { readonly digest: Digest; readonly retry: number }[];
   readonly exposures: readonly Exposure[];
+  /** What its agent speaks; null until it has said so. */
+  readonly protocol: ProtocolRange | null;
+  /** Null until it has said so. */
+  readonly agentVersion: string | null;
 }
 
 /** A rollout that was started, as loaded once for many devices. */
@@ -50,8 +62,12 @@ export interface DesiredContext {
   readonly nowMs: number;
   readonly zones: Zones;
   readonly revoked: ReadonlySet<Digest>;
-  /** Aborted or regressed in this fleet. */
+  /** Aborted in this fleet. */
   readonly stopped: ReadonlySet<Digest>;
+  /** Of the digests in question, in this fleet. */
+  readonly regressions: readonly Regression[];
+  /** Oldest agents that install the digests in question, where it is known. */
+  readonly minAgents: ReadonlyMap<Digest, string>;
 }
 
 export const exposureOf = (device: DesiredDevice, rollout: RolloutId): Exposure | undefined =>
@@ -108,6 +124,9 @@ export function offerFacts(
     wants('rollout-state', state.kind, state.kind === 'completed' ? 'completed' : 'running'),
     wants('revoked-digest', context.revoked.has(digest), false),
     wants('stopped-digest', isStopped, false),
+    regressionFact(device, state, context),
+    protocolFact(device),
+    agentFact(device, context.minAgents.get(digest)),
     wants('superseded-by', isOlder ? rivals.current.rollout : state.id, state.id),
     wants('claimed-by', claimOf(state, rivals), state.id),
     waveFact(device, rollout),
@@ -120,6 +139,34 @@ export function offerFacts(
     windowFact(device, state, context),
   ];
 }
+
+/** Who has it keeps it, and a person may let a device try again; nobody else is offered what soured. */
+function regressionFact(
+  device: DesiredDevice,
+  state: StartedState,
+  { regressions }: DesiredContext,
+): Fact {
+  const soured = souredFact(state, regressions);
+  return { ...soured, blocks: soured.blocks && exposureOf(device, state.id) === undefined };
+}
+
+/** An agent with which there is no language in common could not even say that it did not understand. */
+function protocolFact({ protocol }: DesiredDevice): Fact {
+  const isShared = protocol === null || highestCommonProtocol(protocol, spokenProtocol) !== null;
+  const value = rangeText(protocol ?? spokenProtocol);
+  return { name: 'protocol-unspoken', value, limit: rangeText(spokenProtocol), blocks: !isShared };
+}
+
+/** An older agent would refuse the bundle; it is offered when the device reports a new enough one. */
+function agentFact({ agentVersion }: DesiredDevice, minAgent: string | undefined): Fact {
+  const value = agentVersion ?? minAgent ?? null;
+  const limit = minAgent ?? value;
+  const blocks = value !== null && limit !== null && isOlderVersion(value, limit);
+  return { name: 'agent-version', value, limit, blocks };
+}
+
+const rangeText = ({ min, max }: ProtocolRange): string =>
+  min === max ? String(min) : `${min}-${max}`;
 
 /** What is complete asks for no claim: it holds none against a rollout that runs. */
 const claimOf = (state: StartedState, rivals: Rivals): RolloutId =>

@@ -19,9 +19,7 @@ import {
   armOf,
   cellsOfWave,
   cutAssignment,
-  extendWave,
   indexAssignment,
-  membersAfter,
 } from './assignment.ts';
 import { cellOf } from './cells.ts';
 import { decideDesired } from './decide-desired.ts';
@@ -30,6 +28,7 @@ import { planAssignment } from './plan-assignment.ts';
 import type { RolloutContext, RolloutEvent, RolloutState } from './rollout-state.ts';
 import { countTransition, type Exposure, openExposure, stepExposure } from './step-exposure.ts';
 import { createRollout, stepRollout } from './step-rollout.ts';
+import { extendWave, membersAfter } from './wave-extension.ts';
 
 /**
  * The smallest runner there can be over these decisions: maps for tables, devices that answer at once. It shows that
@@ -57,6 +56,8 @@ class SmallFleet {
         firstCommittedAtMs: new Map(),
         refused: [],
         exposures: [],
+        protocol: null,
+        agentVersion: null,
       });
     }
   }
@@ -177,7 +178,7 @@ class SmallFleet {
     const index = this.indexOf(this.of(id).state)!;
     const next = membersAfter(index, wave, [...this.devices.values()].map(assignable), by);
     const assignment = extendWave(index, wave, next);
-    this.send(id, { type: 'wave-extended', assignment, added: next.length, asked: by });
+    this.send(id, { type: 'wave-extended', wave, assignment, added: next.length, asked: by });
   }
 
   decideAll(): void {
@@ -191,6 +192,8 @@ class SmallFleet {
       zones: utcOnly,
       revoked: new Set<never>(),
       stopped: new Set<never>(),
+      regressions: [],
+      minAgents: new Map(),
     };
     for (const device of this.devices.values()) {
       const decision = decideDesired(device, rollouts, context);

@@ -137,6 +137,7 @@ export type RolloutEvent =
   /** `added` is lower than what was asked for when no member is left. */
   | {
       readonly type: 'wave-extended';
+      readonly wave: number;
       readonly assignment: Assignment;
       readonly added: number;
       readonly asked: number;

@@ -1,6 +1,6 @@
 import type { Fact } from '../../../shared/contracts/explanation.ts';
 import { unreachable } from '../../../shared/core/invariant.ts';
-import { decideProgress, type Progress } from './decide-progress.ts';
+import { decideProgress, type Progress, unreachedFact, unreplaced } from './decide-progress.ts';
 import type { VerdictPolicy } from './decide-verdict.ts';
 import {
   abortingOf,
@@ -52,17 +52,23 @@ export function freezeFailed(
   return moveTo(state, { ...common(state), kind: 'draft' }, { by: skein, code, context });
 }
 
+/** Recorded like a move, because from here on other devices are in the wave than the ones first drawn. */
 export function extended(
   state: RolloutState,
   event: Event<'wave-extended'>,
   context: RolloutContext,
 ): StepResult {
   if (state.kind !== 'running' || state.assignment === null) return unchanged(state, context);
-  const replaced = {
-    devices: state.replaced.devices + event.added,
-    isExhausted: event.added < event.asked,
-  };
-  return unchanged({ ...state, assignment: event.assignment, replaced }, context);
+  // A second answer to the same question: who was to be replaced has been.
+  const isLate = event.wave !== state.wave || unreplaced(state, context) <= 0;
+  if (isLate || state.replaced.isExhausted) return unchanged(state, context);
+  const devices = state.replaced.devices + event.added;
+  const replaced = { devices, isExhausted: event.added < event.asked };
+  const { last: _, ...rest } = state;
+  const because = [unreachedFact(context, replaced)];
+  const code = event.added > 0 ? 'devices-replaced' : 'no-replacement-left';
+  const to = { ...rest, assignment: event.assignment, replaced };
+  return moveTo(state, to, { by: skein, code, because, context });
 }
 
 /** The automatic step: at most one transition, then the caller looks again. */

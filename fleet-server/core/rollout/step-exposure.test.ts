@@ -54,6 +54,18 @@ describe('stepExposure', () => {
     expect(again).toBe(acknowledged);
   });
 
+  it('remembers at which retry a committed bundle was taken back, whatever is said later', () => {
+    const committed = stepExposure(acknowledged, reported({ phase: 'committed' }), later(20_000));
+    expect(committed).toMatchObject({ phase: 'committed', regressedRetry: null });
+    const sour = reported({ phase: 'reverted', regressed: true, reason: 'accuracy' });
+    const regressed = stepExposure(committed, sour, later(90_000));
+    expect(regressed).toMatchObject({ phase: 'failed', code: 'accuracy', regressedRetry: 0 });
+    const again = stepExposure(regressed, reported({ phase: 'committed' }), later(91_000));
+    expect(again.regressedRetry).toBe(0);
+    const failed = stepExposure(acknowledged, reported({ phase: 'reverted' }), later(20_000));
+    expect(failed).toMatchObject({ phase: 'failed', regressedRetry: null });
+  });
+
   it('counts the deadline inside the maintenance window alone', () => {
     // startMs is 2027-01-15T08:00Z.
     const windowed = { ...later(0), window: { from: '09:00', to: '10:00' } };
@@ -78,11 +90,22 @@ describe('stepExposure', () => {
     [{ phase: 'reverted' as const, reason: 'self-test-failed' }, 'failed', 'self-test-failed'],
     [{ phase: 'refused' as const, reason: 'digest-mismatch' }, 'failed', 'digest-mismatch'],
     [{ phase: 'no-model' as const }, 'failed', 'failed-updates'],
+    [{ phase: 'default-answer' as const, reason: 'crash-loop' }, 'failed', 'crash-loop'],
     [{ phase: 'idle' as const, regressed: true, reason: 'latency' }, 'failed', 'latency'],
     [{ phase: 'idle' as const, regressed: true }, 'failed', 'regressed'],
   ])('settles on the report %j', (app, phase, code) => {
     expect(stepExposure(acknowledged, reported(app), later(20_000))).toMatchObject({ phase, code });
   });
+
+  it.each(['refused', 'no-model', 'default-answer', 'probation'] as const)(
+    'when the device is %s because its metadata is old, blames the bundle for nothing',
+    (phase) => {
+      const app = { phase, reason: 'metadata-stale' };
+      const committed = stepExposure(acknowledged, reported({ phase: 'committed' }), later(20_000));
+      expect(stepExposure(committed, reported(app), later(40_000))).toBe(committed);
+      expect(stepExposure(acknowledged, reported(app), later(40_000))).toBe(acknowledged);
+    },
+  );
 
   it('reopens a committed record that regressed', () => {
     const committed = stepExposure(acknowledged, reported({ phase: 'committed' }), later(20_000));

@@ -30,6 +30,8 @@ export interface Exposure {
   readonly code: string | null;
   /** When silence changes the phase; null when it does not. */
   readonly dueAtMs: number | null;
+  /** The retry at which it was taken back after its commit; null when it never was. */
+  readonly regressedRetry: number | null;
 }
 
 export type ExposurePhase = keyof UpdateCounts;
@@ -109,7 +111,9 @@ function stepReported(exposure: Exposure, report: Report, context: ExposureConte
   const outcome = outcomeOfReport(exposure, report.app);
   const acknowledgedAtMs = exposure.acknowledgedAtMs ?? context.nowMs;
   if (outcome !== undefined) {
-    return settle({ ...exposure, acknowledgedAtMs }, outcome.phase, outcome.code);
+    const regressedRetry = outcome.isRegressed ? exposure.retry : exposure.regressedRetry;
+    const heard = { ...exposure, acknowledgedAtMs, regressedRetry };
+    return settle(heard, outcome.phase, outcome.code);
   }
   // A device that was silent or out of reach and works on it now is in time again only if it never had a deadline.
   if (exposure.acknowledgedAtMs !== null) return exposure;
@@ -145,22 +149,30 @@ function settle(exposure: Exposure, phase: ExposurePhase, code: string | null): 
   return isSame ? exposure : { ...exposure, phase, code, dueAtMs: null };
 }
 
+interface Outcome {
+  readonly phase: 'committed' | 'failed';
+  readonly code: string | null;
+  readonly isRegressed: boolean;
+}
+
 /** What the report proves about this offer; undefined while it is under way. */
-function outcomeOfReport(
-  exposure: Exposure,
-  app: ReportedApp | undefined,
-): { readonly phase: 'committed' | 'failed'; readonly code: string | null } | undefined {
+function outcomeOfReport(exposure: Exposure, app: ReportedApp | undefined): Outcome | undefined {
   const target = app?.target;
   if (app === undefined || target?.digest !== exposure.digest) return undefined;
   if (target.retry < exposure.retry) return undefined;
-  if (app.regressed === true) return { phase: 'failed', code: app.reason ?? 'regressed' };
+  if (app.regressed === true) {
+    return { phase: 'failed', code: app.reason ?? 'regressed', isRegressed: true };
+  }
+  // The device waits for fresh metadata: that says nothing of the bundle, and passes.
+  if (app.reason === 'metadata-stale') return undefined;
   switch (app.phase) {
     case 'committed':
-      return { phase: 'committed', code: null };
+      return { phase: 'committed', code: null, isRegressed: false };
     case 'reverted':
     case 'refused':
     case 'no-model':
-      return { phase: 'failed', code: app.reason ?? 'failed-updates' };
+    case 'default-answer':
+      return { phase: 'failed', code: app.reason ?? 'failed-updates', isRegressed: false };
     case 'idle':
     case 'fetching':
     case 'verifying':
@@ -183,7 +195,14 @@ function isRestored(exposure: Exposure, app: ReportedApp | undefined): boolean {
   return app.active === exposure.previous.digest || settledPhases.has(app.phase);
 }
 
-const settledPhases = new Set(['idle', 'committed', 'reverted', 'refused', 'no-model']);
+const settledPhases = new Set([
+  'idle',
+  'committed',
+  'reverted',
+  'refused',
+  'no-model',
+  'default-answer',
+]);
 
 /** Adds one transition to stored counts, so that a tally never needs a scan. */
 export function countTransition(
@@ -218,5 +237,6 @@ export function openExposure(
     phase: 'offered',
     code: null,
     dueAtMs: context.nowMs + context.reachMs,
+    regressedRetry: null,
   };
 }

@@ -134,10 +134,12 @@ describe('stepRollout', () => {
   it('never leaves offering on silence', () => {
     const state = started();
     const silent = contextOf({ unreached: 10 }, { nowMs: startMs + 1e12 });
-    const exhausted = step(state, { type: 'wave-extended', assignment, added: 0, asked: 10 }).state;
+    const answer = { type: 'wave-extended' as const, wave: 0, assignment, added: 0, asked: 10 };
+    const exhausted = step(state, answer, silent).state;
+    expect(exhausted.last.code).toBe('no-replacement-left');
     expect(placeOf(step(exhausted, look, silent).state)).toBe('running wave 1 offering');
     expect(explainRollout(exhausted, decideProgress(exhausted as never, silent)).sentence).toBe(
-      `${state.id} is running wave 1 offering and waits: no device was reached, and silence proves nothing.`,
+      `${state.id} is running wave 1 offering and waits: no device was reached, and silence proves nothing (10 devices were not reached, none taken instead).`,
     );
   });
 
@@ -146,13 +148,29 @@ describe('stepRollout', () => {
     const context = contextOf({ unreached: 3, committed: 7 });
     const asked = step(state, look, context);
     expect(asked.effects).toContainEqual({ type: 'extend-wave', wave: 0, by: 3 });
-    const extended = step(
-      state,
-      { type: 'wave-extended', assignment, added: 2, asked: 3 },
-      context,
-    );
-    expect(extended.effects.map((effect) => effect.type)).toEqual(['offer-wave']);
+    const answer = { type: 'wave-extended' as const, wave: 0, assignment, added: 2, asked: 3 };
+    const extended = step(state, answer, context);
+    expect(extended.effects).toMatchObject([
+      {
+        transition: {
+          to: 'running wave 1 offering',
+          code: 'devices-replaced',
+          because: [{ name: 'unreached-devices', value: 3, limit: 2 }],
+        },
+      },
+      { type: 'offer-wave' },
+    ]);
     expect(placeOf(step(extended.state, look, context).state)).toBe('running wave 1 soaking');
+  });
+
+  it('counts no answer twice: a replacement that comes again, or for another wave, is nothing', () => {
+    const context = contextOf({ unreached: 3, committed: 7 });
+    const answer = { type: 'wave-extended' as const, wave: 0, assignment, added: 3, asked: 3 };
+    const { state } = step(started(), answer, context);
+    expect(state).toMatchObject({ replaced: { devices: 3, isExhausted: false } });
+    expect(step(state, answer, context).state).toBe(state);
+    const other = started();
+    expect(step(other, { ...answer, wave: 1 }, context).state).toBe(other);
   });
 
   it('aborts on failed updates before the wave is complete, and stays aborted', () => {
@@ -277,6 +295,18 @@ describe('stepRollout', () => {
       kind: 'aborting',
       code: 'digest-revoked',
     });
+  });
+
+  it('holds where another rollout aborted its bundle, because nobody is offered it any more', () => {
+    const passing = contextOf({ committed: 10 }, { digest: 'stopped' });
+    const state = started({ gates: gatesOff });
+    expect(step(state, look, passing).state).toMatchObject({ stage: { kind: 'offering' } });
+    const { sentence } = explainRollout(state, decideProgress(state as never, passing));
+    expect(sentence).toContain('waits: the bundle was aborted or regressed before');
+    const forced = started({ gates: gatesOff, overrideStop: true });
+    expect(step(forced, look, passing).state).toMatchObject({ stage: { kind: 'soaking' } });
+    const harm = contextOf({ failed: 8 }, { digest: 'stopped' });
+    expect(step(state, look, harm).state.kind).toBe('aborting');
   });
 
   it('falls back to draft when membership cannot be frozen, and keeps the first draw', () => {

@@ -12,6 +12,8 @@ export interface BundleReader {
     fleet: FleetId,
     query: { readonly name?: string; readonly page: Page<TargetPath> },
   ): Promise<readonly Bundle[]>;
+  /** Oldest agent by digest, of the bundles the fleet may read for which it is known. */
+  listMinAgents(fleet: FleetId, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, string>>;
   /** Whether a bundle the fleet may read names the blob: what a reader of the fleet may fetch. */
   namesBlob(fleet: FleetId, blob: Digest): Promise<boolean>;
 }
@@ -41,7 +43,10 @@ export interface BlobReader {
 }
 
 export interface BlobRepository extends BlobReader {
-  /** Says that a blob is in the BlobStore; saying it later makes it young again. */
+  /**
+   * Says that a blob is in the BlobStore; saying it later makes it young again. Brought once for a bundle, it stays a
+   * bundle's: whoever brought it has its bytes.
+   */
   put(record: BlobRecord): Promise<void>;
   remove(digest: Digest): Promise<boolean>;
   /** `holder` keeps these blobs, and no others: a bundle's path, a round's id, an upload. */

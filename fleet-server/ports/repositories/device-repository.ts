@@ -1,6 +1,6 @@
 import type { EnrolmentState } from '../../../shared/contracts/enrolment.ts';
 import type { AppName, DeviceId, FleetId } from '../../../shared/core/ids.ts';
-import type { Device, DevicePatch, ReplayMark, ReportedEnvelope } from '../../core/model/device.ts';
+import type { Device, DevicePatch, ReportedEnvelope } from '../../core/model/device.ts';
 import type { FilterNode } from '../../core/targeting/filter-ast.ts';
 import type { Page } from './page.ts';
 
@@ -26,6 +26,12 @@ export interface MemberCount {
   readonly devices: number;
 }
 
+export interface StateCount {
+  readonly state: EnrolmentState;
+  readonly online: boolean;
+  readonly count: number;
+}
+
 export interface DeviceReader {
   get(fleet: FleetId, device: DeviceId): Promise<Device | null>;
   /** By device id; unknown ones are left out. */
@@ -49,11 +55,9 @@ export interface DeviceReader {
    * `limits.memberGroupsMax` groups; as many mean that there may be more.
    */
   countMembers(fleet: FleetId, query: MemberQuery): Promise<readonly MemberCount[]>;
-  countByState(
-    fleet: FleetId,
-  ): Promise<readonly { readonly state: EnrolmentState; readonly count: number }[]>;
+  /** In no order; what nobody is in is left out. */
+  countByState(fleet: FleetId): Promise<readonly StateCount[]>;
   reportedEnvelope(fleet: FleetId, device: DeviceId): Promise<ReportedEnvelope | null>;
-  replayMarks(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly ReplayMark[]>;
 }
 
 export interface DeviceRepository extends DeviceReader {
@@ -62,7 +66,6 @@ export interface DeviceRepository extends DeviceReader {
   /** False when there is no such device. */
   update(fleet: FleetId, device: DeviceId, patch: DevicePatch): Promise<boolean>;
   putReportedEnvelope(envelope: ReportedEnvelope): Promise<void>;
-  putReplayMarks(fleet: FleetId, marks: readonly ReplayMark[]): Promise<void>;
   /** After a restore: nothing is signed for a device before it has reported. Returns how many. */
   requireReports(fleet: FleetId): Promise<number>;
 }

@@ -1,5 +1,6 @@
 import type { FleetId } from '../../../shared/core/ids.ts';
 import type { AuditRow } from '../../core/model/audit-row.ts';
+import type { AuditWitness, HeadKey, WitnessedHead } from '../../core/model/audit-witness.ts';
 import type { FleetEvent, FleetEventDraft } from '../../core/model/fleet-event.ts';
 import type { Page } from './page.ts';
 
@@ -22,9 +23,13 @@ export interface AuditReader {
   /** By number, ascending. */
   listAll(page: Page<number>): Promise<readonly AuditRow[]>;
   list(fleet: FleetId, page: Page<number>): Promise<readonly AuditRow[]>;
+  /** Heads that devices returned, each once, by size and hash. */
+  listWitnesses(page: Page<HeadKey>): Promise<readonly WitnessedHead[]>;
 }
 
 export interface AuditRepository extends AuditReader {
   /** Throws `store-conflict` when the number is taken: the chain has one writer. */
   insert(row: AuditRow): Promise<void>;
+  /** Keeps it when it is larger than what the device returned before. */
+  putWitness(witness: AuditWitness): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { AppName, Digest, FleetId, RolloutId } from '../../../shared/core/ids.ts';
+import type { RegressedDevice, Regression } from '../../core/model/regression.ts';
 import type {
   Rollout,
   RolloutEvent,
@@ -28,8 +29,16 @@ export interface RolloutReader {
     query: RolloutQuery,
     page: Page<Pick<Rollout, 'createdAtMs' | 'rollout'>>,
   ): Promise<readonly Pick<Rollout, 'rollout' | 'app' | 'version'>[]>;
+  /** In no order; a status that no rollout has is left out. */
+  countByStatus(
+    fleet: FleetId,
+  ): Promise<readonly { readonly status: RolloutStatus; readonly count: number }[]>;
   /** Which of these digests some rollout of the fleet has aborted. */
   listStopped(fleet: FleetId, digests: readonly Digest[]): Promise<readonly Digest[]>;
+  /** Of these digests, by digest and rollout. */
+  listRegressions(fleet: FleetId, digests: readonly Digest[]): Promise<readonly Regression[]>;
+  /** Apps of the rollouts that have started and not been aborted, sorted: what a device may be given. */
+  listApps(fleet: FleetId): Promise<readonly AppName[]>;
   /** The highest place among the claims that any rollout of the fleet has had; 0 when none has started. */
   highestOrder(fleet: FleetId): Promise<number>;
   /** By number, ascending. */
@@ -52,4 +61,6 @@ export interface RolloutRepository extends RolloutReader {
   /** Raises the version by one. False, and nothing written, when the expected version is not there. */
   update(fleet: FleetId, rollout: RolloutId, write: RolloutWrite): Promise<boolean>;
   appendEvent(fleet: FleetId, rollout: RolloutId, draft: RolloutEventDraft): Promise<RolloutEvent>;
+  /** Counts one more device for (digest, rollout). */
+  addRegression(fleet: FleetId, regressed: RegressedDevice): Promise<void>;
 }

@@ -6,6 +6,10 @@ export interface RoundReader {
   get(fleet: FleetId, round: RoundId): Promise<Round | null>;
   /** Newest first. */
   list(fleet: FleetId, page: Page<Pick<Round, 'createdAtMs' | 'round'>>): Promise<readonly Round[]>;
+  /** In no order; a status that no round has is left out. */
+  countByStatus(
+    fleet: FleetId,
+  ): Promise<readonly { readonly status: string; readonly count: number }[]>;
   getContribution(fleet: FleetId, round: RoundId, device: DeviceId): Promise<Contribution | null>;
   /** By device id: sums run in this order. */
   listContributions(

@@ -79,7 +79,7 @@ export class RoundOffice {
     const put = await federation.blobs.put(digest, body, { bytesMax: limits.heldOutBytesMax });
     if (!put.ok) return put;
     const record = { digest, sizeBytes: put.value, storedAtMs: clock.nowMs() };
-    await store.transaction((tx) => tx.blobs.put(record));
+    await store.transaction((tx) => tx.blobs.put({ ...record, purpose: 'round' }));
     return put;
   }
 

@@ -79,6 +79,7 @@ export class RoundOrders {
       epoch: order.epoch,
       boot,
       seq: this.#seq,
+      exp: order.expiresAtMs,
     } as const;
     await broker.publish(address, { kind: 'round', bytes: encodeFrame(header, envelope) });
   }

@@ -105,7 +105,7 @@ export class UpdateIntake {
       this.#waiting.delete(round);
       const counted = await this.#contributions(state);
       for (const digest of [...counted.map((entry) => entry.digest), ...left]) {
-        await this.#options.blobs.remove(digest);
+        await this.#removeBlob(digest);
       }
     });
   }
@@ -139,7 +139,7 @@ export class UpdateIntake {
       await applyToRound(tx, { fleet: address.fleet, round }, { event, nowMs });
     });
     this.#waiting.get(round)?.delete(address.device);
-    if (!added.ok) await this.#options.blobs.remove(update);
+    if (!added.ok) await this.#removeBlob(update);
     this.#options.wake();
     return added.ok ? ok(undefined) : fail(added.error.code, added.error.message);
   }
@@ -236,7 +236,15 @@ export class UpdateIntake {
   async #forgetBlob(round: RoundId, digest: Digest): Promise<void> {
     const waiting = this.#waiting.get(round);
     if (waiting !== undefined && [...waiting.values()].includes(digest)) return;
-    await this.#options.blobs.remove(digest);
+    await this.#removeBlob(digest);
+  }
+
+  /** An update may be made to equal a blob of a bundle: what others brought or hold is not the round's to end. */
+  async #removeBlob(digest: Digest): Promise<void> {
+    const isOthers = await this.#options.store.read(
+      async (view) => (await view.blobs.get(digest)) !== null || view.blobs.isHeld(digest),
+    );
+    if (!isOthers) await this.#options.blobs.remove(digest);
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {

@@ -98,7 +98,7 @@ const readLayer = (
 };
 
 /** A blob that is decoded here is hashed again: it may have rotted since it was uploaded. */
-async function readWhole(
+export async function readWhole(
   blobs: BlobStore,
   digest: Digest,
   { bytes, max }: { readonly bytes: number; readonly max: number },

@@ -1,4 +1,4 @@
-import type { Digest, TargetPath } from '../../../shared/core/ids.ts';
+import type { TargetPath } from '../../../shared/core/ids.ts';
 import { ok, type Result } from '../../../shared/core/result.ts';
 import type { SignedFile, Targets } from '../../../shared/trust/tuf/metadata.ts';
 import {
@@ -23,8 +23,8 @@ import { type ReadFixed, readReleases, readTargetsFacts } from './read-targets-f
 export interface TargetsPlan {
   readonly file: SignedFile<Targets>;
   readonly facts: TargetsFacts;
-  /** Every blob of each bundle that was not published before. */
-  readonly added: ReadonlyMap<TargetPath, readonly Digest[]>;
+  /** Each bundle that was not published before. */
+  readonly added: ReadonlyMap<TargetPath, StoredBundle>;
 }
 
 export interface PlanContext {
@@ -55,7 +55,7 @@ export async function planTopLevel(bytes: Uint8Array, context: PlanContext): Pla
   if (!rules.ok) return rules;
   const added = await checkAdded(blobs, before, facts.value.releases.values());
   if (!added.ok) return added;
-  return ok({ file: accepted.value, facts: facts.value, added: blobsOf(added.value) });
+  return ok({ file: accepted.value, facts: facts.value, added: added.value });
 }
 
 /** A fleet's candidates, under the floors and revocations of the top-level file. */
@@ -95,7 +95,7 @@ export async function planDelegated(
     const related = await checkParent(candidate, { fleet, top, blobs });
     if (!related.ok) return related;
   }
-  return ok({ file: accepted.value, facts, added: blobsOf(added.value) });
+  return ok({ file: accepted.value, facts, added: added.value });
 }
 
 /** The parent is signed offline for this fleet, is live, and says which tensors a candidate may replace. */
@@ -131,8 +131,3 @@ async function checkAdded(
   }
   return ok(added);
 }
-
-const blobsOf = (
-  added: ReadonlyMap<TargetPath, StoredBundle>,
-): ReadonlyMap<TargetPath, readonly Digest[]> =>
-  new Map([...added].map(([path, { blobs }]) => [path, blobs]));

@@ -1,12 +1,17 @@
 import { type Digest, type FleetId, isFleetId, type TargetPath } from '../../../shared/core/ids.ts';
 import { type Bundle, type BundleStatus, everyFleet } from '../../core/model/bundle.ts';
-import type { Release, ReleaseFacts } from '../../core/repository/release-rules.ts';
+import type { Release, TargetsFacts } from '../../core/repository/release-rules.ts';
 import type { StoreTx, StoreView } from '../../ports/store.ts';
+import type { StoredBundle } from './check-stored-bundle.ts';
 
 export interface Registration {
-  readonly next: ReleaseFacts;
-  /** Every blob of each bundle that was not published before. */
-  readonly added: ReadonlyMap<TargetPath, readonly Digest[]>;
+  readonly next: Pick<TargetsFacts, 'releases'>;
+  /** Signed bundles of other files, which the same revocations may mean. */
+  readonly others: readonly Release[];
+  /** What is listed, with every bundle it means. */
+  readonly revoked: ReadonlySet<Digest>;
+  /** Each bundle that was not published before. */
+  readonly added: ReadonlyMap<TargetPath, Pick<StoredBundle, 'blobs' | 'config'>>;
   readonly nowMs: number;
 }
 
@@ -15,12 +20,14 @@ export interface Registration {
  * never removed; a bundle that leaves a fleet is deprecated there.
  */
 export async function registerReleases(tx: StoreTx, registration: Registration): Promise<void> {
-  const { next, added, nowMs } = registration;
-  const revoked = new Set(next.revoked.map(({ digest }) => digest));
+  const { next, others, revoked, added, nowMs } = registration;
   for (const release of next.releases.values()) {
     const { path } = release;
-    const blobs = added.get(path) ?? (await knownBlobs(tx, release));
-    if (added.has(path)) await tx.blobs.hold(`bundle:${path}`, blobs);
+    const fresh = added.get(path);
+    const stored = fresh === undefined ? await knownBundle(tx, release) : undefined;
+    const blobs = fresh?.blobs ?? stored?.blobs ?? [];
+    const minAgent = fresh?.config.minAgent ?? stored?.minAgent ?? null;
+    if (fresh !== undefined) await tx.blobs.hold(`bundle:${path}`, blobs);
     const isRevoked = revoked.has(release.digest) || blobs.some((blob) => revoked.has(blob));
     const status: BundleStatus = isRevoked ? 'revoked' : statusOf(release);
     for (const fleet of fleetsOf(release)) {
@@ -31,10 +38,21 @@ export async function registerReleases(tx: StoreTx, registration: Registration):
       }
       const { name, version } = release.custom;
       const { digest } = release;
-      const row = { fleet, path, name, version, digest, status, blobs, publishedAtMs: nowMs };
-      await tx.bundles.insert(row);
+      const what = { fleet, path, name, version, digest, status, blobs, minAgent };
+      await tx.bundles.insert({ ...what, publishedAtMs: nowMs });
     }
     await deprecateElsewhere(tx, release);
+  }
+  for (const release of others) {
+    if (revoked.has(release.digest)) await markRevoked(tx, release);
+  }
+}
+
+async function markRevoked(tx: StoreTx, release: Release): Promise<void> {
+  for (const fleet of fleetsOf(release)) {
+    const row = await tx.bundles.get(fleet as FleetId, release.path);
+    if (row?.fleet !== fleet || row.status === 'revoked') continue;
+    await tx.bundles.setStatus(fleet, release.path, 'revoked');
   }
 }
 
@@ -44,13 +62,13 @@ const statusOf = ({ custom }: Release): BundleStatus =>
 const fleetsOf = ({ custom }: Release): readonly Bundle['fleet'][] =>
   custom.fleets.length === 0 ? [everyFleet] : custom.fleets.filter((fleet) => isFleetId(fleet));
 
-async function knownBlobs(tx: StoreTx, release: Release): Promise<readonly Digest[]> {
+async function knownBundle(tx: StoreTx, release: Release): Promise<Bundle | undefined> {
   const named = fleetsOf(release) as readonly FleetId[];
   for (const fleet of [...named, ...(await readingFleets(tx))]) {
     const row = await tx.bundles.get(fleet, release.path);
-    if (row !== null) return row.blobs;
+    if (row !== null) return row;
   }
-  return [];
+  return undefined;
 }
 
 async function deprecateElsewhere(tx: StoreTx, release: Release): Promise<void> {

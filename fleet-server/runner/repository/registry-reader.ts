@@ -9,7 +9,10 @@ import { readingFleets } from './register-releases.ts';
 /** What a caller may read: bundles of these fleets, and those of every fleet. */
 export interface ReadScope {
   readonly fleets: 'all' | readonly FleetId[];
-  /** A publisher also sees blobs that no bundle names yet. */
+  /**
+   * A publisher also sees what was uploaded for a bundle and is not named by one yet. What rounds work on, devices'
+   * updates and held-out sets, is nobody's to read.
+   */
   readonly seesUploads: boolean;
 }
 
@@ -64,14 +67,13 @@ export class RegistryReader {
   /** Size in bytes, or undefined when the caller may not read it or it is not here. */
   async blobSize(scope: ReadScope, digest: Digest): Promise<number | undefined> {
     const { store, blobs } = this.#ports;
-    const mayRead = scope.seesUploads
-      ? true
-      : await store.read(async (view) => {
-          for (const fleet of await fleetsOf(view, scope)) {
-            if (await view.bundles.namesBlob(fleet, digest)) return true;
-          }
-          return false;
-        });
+    const mayRead = await store.read(async (view) => {
+      if (scope.seesUploads && (await view.blobs.get(digest))?.purpose === 'bundle') return true;
+      for (const fleet of await fleetsOf(view, scope)) {
+        if (await view.bundles.namesBlob(fleet, digest)) return true;
+      }
+      return false;
+    });
     return mayRead ? blobs.size(digest) : undefined;
   }
 

@@ -39,7 +39,7 @@ export class UploadShelf {
       const put = await blobs.put(digest, body, { bytesMax: limits.uploadBytesMax });
       if (!put.ok) return put;
       const record = { digest, sizeBytes: put.value, storedAtMs: clock.nowMs() };
-      await store.transaction((tx) => tx.blobs.put(record));
+      await store.transaction((tx) => tx.blobs.put({ ...record, purpose: 'bundle' }));
       return put;
     } finally {
       this.#count(digest, -1);

@@ -5,6 +5,7 @@ import type { Device } from '../../core/model/device.ts';
 import type { DeviceApp, WantedEntry } from '../../core/model/device-app.ts';
 import type { DesiredDevice } from '../../core/rollout/offer-facts.ts';
 import type { Exposure } from '../../core/rollout/step-exposure.ts';
+import { protocolOf } from '../../core/session/spoken-protocol.ts';
 import type { TargetableDevice } from '../../core/targeting/filter-ast.ts';
 import type { StoreView } from '../../ports/store.ts';
 
@@ -78,6 +79,8 @@ function desiredDeviceOf(
     firstCommittedAtMs,
     refused: apps.flatMap((app) => app.refused),
     exposures,
+    protocol: protocolOf(device),
+    agentVersion: device.agentVersion,
   };
 }
 

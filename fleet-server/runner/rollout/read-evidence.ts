@@ -6,9 +6,10 @@ import {
   type UpdateCounts,
 } from '../../../shared/contracts/cohort-totals.ts';
 import type { RolloutContext, RolloutState } from '../../core/rollout/rollout-state.ts';
+import { unjudgedRegressions } from '../../core/rollout/unjudged-regressions.ts';
 import { mergeArms } from '../../core/telemetry/cohort-totals.ts';
 import type { StoreView } from '../../ports/store.ts';
-import { stoppedDigests } from './rollout-book.ts';
+import { standingOf } from './rollout-book.ts';
 
 /** Everything a step of the rollout looks at, read from counters: it costs the number of waves, not of devices. */
 export async function readEvidence(
@@ -31,7 +32,8 @@ export async function readEvidence(
   }
   const failures = await view.offers.failureCodes(fleet, id);
   const arms = await readArms(view, state);
-  const stopped = await stoppedDigests(view, fleet, [spec.digest]);
+  const { stopped, regressions } = await standingOf(view, fleet, [spec.digest]);
+  const isStopped = stopped.has(spec.digest) || unjudgedRegressions(state, regressions) > 0;
   const isRevoked = now.revoked.has(spec.digest);
   return {
     nowMs: now.nowMs,
@@ -39,7 +41,7 @@ export async function readEvidence(
     waveUpdates,
     offerable: now.scan.offerable,
     blocked: now.scan.blocked,
-    digest: isRevoked ? 'revoked' : stopped.has(spec.digest) ? 'stopped' : 'clear',
+    digest: isRevoked ? 'revoked' : isStopped ? 'stopped' : 'clear',
   };
 }
 

@@ -3,7 +3,11 @@ import type { AppName, DeviceId, Digest, FleetId, RolloutId } from '../../../sha
 import { invariant } from '../../../shared/core/invariant.ts';
 import type { Rollout } from '../../core/model/rollout.ts';
 import { indexAssignment } from '../../core/rollout/assignment.ts';
-import type { DesiredRollout, StartedState } from '../../core/rollout/offer-facts.ts';
+import type {
+  DesiredContext,
+  DesiredRollout,
+  StartedState,
+} from '../../core/rollout/offer-facts.ts';
 import type { RolloutState } from '../../core/rollout/rollout-state.ts';
 import type { FilterNode } from '../../core/targeting/filter-ast.ts';
 import { parseFilter } from '../../core/targeting/parse-filter.ts';
@@ -66,6 +70,11 @@ export class RolloutBook {
     this.#read.set(row.rollout, { version: row.version, rollout });
     return rollout;
   }
+
+  /** After a transaction that had it in hand was taken back. */
+  forget(rollout: RolloutId): void {
+    this.#read.delete(rollout);
+  }
 }
 
 /** `known`: an index of the same rollout. Most looks change the state and not who is in which wave. */
@@ -99,13 +108,21 @@ function assignmentOf(state: StartedState) {
   return state.kind === 'paused' ? state.running.assignment : state.assignment;
 }
 
-/** Digests that were aborted in this fleet: nothing offers them again without a person saying so. */
-export async function stoppedDigests(
+export type Standing = Pick<DesiredContext, 'stopped' | 'regressions' | 'minAgents'>;
+
+/** What speaks against offering these digests in this fleet without a person saying so. */
+export async function standingOf(
   view: StoreView,
   fleet: FleetId,
   digests: readonly Digest[],
-): Promise<ReadonlySet<Digest>> {
-  return new Set(digests.length === 0 ? [] : await view.rollouts.listStopped(fleet, digests));
+): Promise<Standing> {
+  if (digests.length === 0) return { stopped: new Set(), regressions: [], minAgents: new Map() };
+  const [stopped, regressions, minAgents] = await Promise.all([
+    view.rollouts.listStopped(fleet, digests),
+    view.rollouts.listRegressions(fleet, digests),
+    view.bundles.listMinAgents(fleet, digests),
+  ]);
+  return { stopped: new Set(stopped), regressions, minAgents };
 }
 
 /** Ids in order, for batches whose effects must not depend on how they were found. */

@@ -3,32 +3,35 @@ import type { RolloutRequest } from '../../../shared/contracts/rollout.ts';
 import { hexOf } from '../../../shared/core/bytes.ts';
 import type { Json } from '../../../shared/core/canonical-json.ts';
 import type { DeviceId, Digest, FleetId, RolloutId } from '../../../shared/core/ids.ts';
+import { invariant, unreachable } from '../../../shared/core/invariant.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import type { Clock } from '../../../shared/ports/clock.ts';
 import type { Random } from '../../../shared/ports/random.ts';
 import type { Zones } from '../../../shared/ports/zones.ts';
-import { openStatuses, type Rollout, type RolloutStatus } from '../../core/model/rollout.ts';
+import { openStatuses, type Rollout } from '../../core/model/rollout.ts';
 import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
-import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
+import type { DesiredContext, DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { RolloutRefusal } from '../../core/rollout/rollout-move.ts';
 import {
   placeOf,
+  type RolloutEffect,
   type RolloutEvent,
   type RolloutState,
-  type Transition,
 } from '../../core/rollout/rollout-state.ts';
 import { resolveSpec, type SpecError } from '../../core/rollout/spec.ts';
-import { stepExposure } from '../../core/rollout/step-exposure.ts';
 import { createRollout, stepRollout } from '../../core/rollout/step-rollout.ts';
 import type { Store, StoreTx } from '../../ports/store.ts';
-import { appendAudit } from '../append-audit.ts';
 import type { Director } from '../director.ts';
-import { type LoadedDevice, loadDesiredDevice, loadDesiredDevices } from './desired-device.ts';
+import type { LoadedDevice } from './desired-device.ts';
+import { findReplacements } from './find-replacements.ts';
 import { freezeMembership } from './freeze-membership.ts';
-import { exposureContext, orderDevice } from './order-device.ts';
+import { type OrderScope, orderDevice } from './order-device.ts';
 import { readEvidence } from './read-evidence.ts';
-import { type RolloutBook, sortedIds, stateOf, stoppedDigests } from './rollout-book.ts';
+import { restoreDevices } from './restore-devices.ts';
+import { type RolloutBook, type Standing, sortedIds, standingOf, stateOf } from './rollout-book.ts';
+import { settleOverdue } from './settle-overdue.ts';
 import { offerWave, type WaveScan } from './wave-scan.ts';
+import { writeNewRollout, writeStep } from './write-rollout.ts';
 
 export interface RolloutDeskOptions {
   readonly store: Store;
@@ -71,12 +74,28 @@ interface Turn {
   readonly moved: boolean;
 }
 
+interface Decided {
+  readonly state: RolloutState;
+  readonly effects: readonly RolloutEffect[];
+  readonly row: Rollout;
+  readonly moved: boolean;
+}
+
+interface Performed {
+  /** Devices whose desired state changed. */
+  readonly ordered: readonly DeviceId[];
+  /** What the effect has found out. */
+  readonly answer?: RolloutEvent;
+}
+
 interface KnownScan {
   readonly scan: WaveScan;
   readonly wave: number;
   readonly atMs: number;
   readonly untilMs: number;
 }
+
+const nothingStopped: Standing = { stopped: new Set(), regressions: [], minAgents: new Map() };
 
 /** One member stands for all that may still have to be told. */
 const nobodyTold = { offerable: 1, blocked: 0 };
@@ -121,7 +140,7 @@ export class RolloutDesk {
       updatedAtMs: nowMs,
     };
     return store.transaction(async (tx) => {
-      await this.#recordTransition(tx, row, state.last, 'insert');
+      await writeNewRollout(tx, row, state.last);
       return ok(row);
     });
   }
@@ -131,7 +150,7 @@ export class RolloutDesk {
     address: { readonly fleet: FleetId; readonly rollout: RolloutId },
     order: { readonly event: PersonOrder; readonly version: number | undefined },
   ): Promise<Result<RolloutState, OrderFailure>> {
-    const done = await this.#options.store.transaction(async (tx) => {
+    const done = await this.#write(address.rollout, async (tx) => {
       const row = await tx.rollouts.get(address.fleet, address.rollout);
       if (row === null) return err({ code: 'not-found' as const, place: 'nowhere' });
       if (order.version !== undefined && order.version !== row.version) {
@@ -146,13 +165,14 @@ export class RolloutDesk {
 
   /** One turn of every open rollout of a fleet. Returns true when something moved, so that the caller looks again. */
   async turn(fleet: FleetId): Promise<boolean> {
-    await this.#settleOverdue(fleet);
+    const { store, book } = this.#options;
+    await store.transaction((tx) => settleOverdue(tx, fleet, { book, context: this.#context() }));
     const open = await this.#options.store.read((view) =>
       view.rollouts.list(fleet, { statuses: openStatuses }, { limit: limits.openRolloutsMax }),
     );
     let moved = false;
     for (const { rollout } of open) {
-      const done = await this.#options.store.transaction(async (tx) => {
+      const done = await this.#write(rollout, async (tx) => {
         const row = await tx.rollouts.get(fleet, rollout);
         return row === null ? undefined : this.#step(tx, row, { type: 'looked' });
       });
@@ -163,17 +183,26 @@ export class RolloutDesk {
     return moved;
   }
 
-  /** The started rollouts that can matter to a device: those of its apps, and the open ones. */
+  /** What the book has read of rows that are taken back must not be believed: their versions are given again. */
+  async #write<T>(rollout: RolloutId, work: (tx: StoreTx) => Promise<T>): Promise<T> {
+    const { store, book } = this.#options;
+    try {
+      return await store.transaction(work);
+    } catch (error) {
+      book.forget(rollout);
+      throw error;
+    }
+  }
+
+  /** The started rollouts that can matter to a device: of its own apps, and of those it may be given. */
   async rolloutsFor(
     tx: StoreTx,
     { device, apps: known, desired }: LoadedDevice,
   ): Promise<readonly DesiredRollout[]> {
     const { fleet } = device;
     const apps = new Set(known.map(({ app }) => app));
-    const page = { limit: limits.openRolloutsMax };
-    for (const { app } of await tx.rollouts.listVersions(fleet, { statuses: openStatuses }, page)) {
-      apps.add(app);
-    }
+    // A device that was enrolled after everything had ended still gets what the fleet runs.
+    for (const app of await tx.rollouts.listApps(fleet)) apps.add(app);
     const also = desired.exposures.map((exposure) => exposure.rollout);
     const rollouts: DesiredRollout[] = [];
     for (const app of [...apps].sort()) {
@@ -190,48 +219,85 @@ export class RolloutDesk {
   ): Promise<DesiredDecision> {
     const rollouts = known ?? (await this.rolloutsFor(tx, loaded));
     const digests = rollouts.map(({ state }) => state.spec.digest);
-    const stopped = await stoppedDigests(tx, loaded.device.fleet, digests);
-    return orderDevice(tx, loaded, { rollouts, context: this.#context(stopped) });
+    const standing = await standingOf(tx, loaded.device.fleet, digests);
+    return orderDevice(tx, loaded, { rollouts, context: this.#context(standing) });
   }
 
   /**
    * Harm first: the state steps on what is known before anybody is told anything, with the wave counted as not yet
-   * offered, so it cannot pass on silence. Only what is still running afterwards offers one batch;
-   * a wave with nobody left
-   * to tell may then go on.
+   * offered, so it cannot pass on silence. Only what is still running afterwards offers one batch; a wave with nobody
+   * left to tell may then go on. An order of a person only steps, unless devices must go back: the next turn follows.
    */
   async #step(
     tx: StoreTx,
     row: Rollout,
     event: RolloutEvent,
   ): Promise<Result<Turn, RolloutRefusal>> {
-    const { clock, random } = this.#options;
-    const before = stateOf(row);
-    const isFreezing =
-      event.type === 'looked' && before.kind === 'running' && before.assignment === null;
-    const answered = isFreezing
-      ? await freezeMembership(tx, before, { nowMs: clock.nowMs(), random })
-      : event;
-    const first = await this.#decide(tx, row, { event: answered, scan: nobodyTold });
+    const first = await this.#decide(tx, row, { event, scan: nobodyTold });
     if (!first.ok) return first;
-    const { state } = first.value;
-    if (state.kind === 'aborting' || state.kind === 'aborted') {
-      const ordered = await this.#restore(tx, first.value.row);
-      return ok({ state, ordered, moved: first.value.moved || ordered.length > 0 });
+    let now = first.value;
+    const ordered: DeviceId[] = [];
+    for (const effect of now.effects) {
+      if (event.type !== 'looked' && effect.type !== 'restore-devices') continue;
+      const done = await this.#perform(tx, now.row, effect);
+      ordered.push(...done.ordered);
+      if (done.answer === undefined) continue;
+      const answered = await this.#decide(tx, now.row, { event: done.answer, scan: nobodyTold });
+      if (!answered.ok) return answered;
+      now = { ...answered.value, moved: now.moved || answered.value.moved };
     }
+    const { state } = now;
     if (event.type !== 'looked' || state.kind !== 'running' || state.assignment === null) {
-      return ok({ state, ordered: [], moved: first.value.moved });
+      return ok({ state, ordered, moved: now.moved || ordered.length > 0 });
     }
-    const scan = await this.#scan(tx, first.value.row);
+    const scan = await this.#scan(tx, now.row);
     const told = sortedIds(scan.ordered);
-    if (told.length > 0 || first.value.moved) return ok({ state, ordered: told, moved: true });
-    return this.#decide(tx, first.value.row, { event, scan });
+    if (told.length > 0 || now.moved) return ok({ state, ordered: told, moved: true });
+    const second = await this.#decide(tx, now.row, { event, scan });
+    return second.ok ? ok({ ...second.value, ordered: [] }) : second;
+  }
+
+  /** One executor per effect: an event for those that ask something, devices for those that tell something. */
+  async #perform(tx: StoreTx, row: Rollout, effect: RolloutEffect): Promise<Performed> {
+    const { clock, random, book } = this.#options;
+    switch (effect.type) {
+      case 'freeze-membership': {
+        const state = stateOf(row);
+        invariant(state.kind === 'running', 'membership freezes when a rollout has started');
+        const answer = await freezeMembership(tx, state, { nowMs: clock.nowMs(), random });
+        return { ordered: [], answer };
+      }
+      case 'extend-wave': {
+        const opened = book.open(row);
+        invariant(opened !== undefined, 'a wave is open in a rollout that has started');
+        const scope = await this.#scopeOf(tx, row);
+        this.#scans.delete(nameOf(row));
+        return { ordered: [], answer: await findReplacements(tx, opened, { effect, scope }) };
+      }
+      case 'restore-devices': {
+        const { context } = await this.#scopeOf(tx, row);
+        return { ordered: await restoreDevices(tx, row, { book, context }) };
+      }
+      // `#scan`, after harm was looked for; of a completed rollout each device's next report asks for it.
+      case 'offer-wave':
+      // `writeStep` has written it together with the state.
+      case 'record-transition':
+      // The stored status stops the digest: `listStopped`.
+      case 'stop-digest':
+      // The stored state shows the secret from here on: `publishedAssignment`.
+      case 'publish-secret':
+      // `turn` looks at each open rollout after a pause far shorter than any soak.
+      case 'look-at':
+        return { ordered: [] };
+      default:
+        return unreachable(effect);
+    }
   }
 
   /** A wave that has nobody left to tell is walked through once a second, not at each report of its devices. */
   async #scan(tx: StoreTx, row: Rollout): Promise<WaveScan> {
     const nowMs = this.#options.clock.nowMs();
-    const name = `${row.fleet} ${row.rollout}`;
+    const name = nameOf(row);
     const known = this.#scans.get(name);
     const isFresh = known !== undefined && nowMs < known.untilMs && nowMs >= known.atMs;
     if (isFresh && known.wave === row.wave) return known.scan;
@@ -252,16 +318,22 @@ export class RolloutDesk {
     const { book } = this.#options;
     const opened = book.open(row);
     if (opened === undefined) return { ordered: [], offerable: 0, blocked: 0 };
-    const stopped = await stoppedDigests(tx, row.fleet, [row.digest]);
+    return offerWave(tx, opened, await this.#scopeOf(tx, row));
+  }
+
+  /** The started rollouts of the app, and what may not be offered. */
+  async #scopeOf(tx: StoreTx, row: Rollout): Promise<OrderScope> {
+    const { book } = this.#options;
     const rollouts = await book.startedOf(tx, { fleet: row.fleet, app: row.app });
-    return offerWave(tx, opened, { rollouts, context: this.#context(stopped) });
+    const digests = rollouts.map(({ state }) => state.spec.digest);
+    return { rollouts, context: this.#context(await standingOf(tx, row.fleet, digests)) };
   }
 
   async #decide(
     tx: StoreTx,
     row: Rollout,
     input: { readonly event: RolloutEvent; readonly scan: Pick<WaveScan, 'offerable' | 'blocked'> },
-  ): Promise<Result<Turn & { readonly row: Rollout }, RolloutRefusal>> {
+  ): Promise<Result<Decided, RolloutRefusal>> {
     const { clock, revoked } = this.#options;
     const before = stateOf(row);
     const now = { nowMs: clock.nowMs(), revoked: revoked(), scan: input.scan };
@@ -269,114 +341,14 @@ export class RolloutDesk {
     if (!step.ok) return step;
     const { state, effects } = step.value;
     const transition = effects.find((effect) => effect.type === 'record-transition')?.transition;
-    await this.#save(tx, row, { state, transition });
+    await writeStep(tx, row, { state, transition, nowMs: now.nowMs });
     const saved = (await tx.rollouts.get(row.fleet, row.rollout)) ?? row;
-    return ok({ state, row: saved, ordered: [], moved: transition !== undefined });
+    return ok({ state, effects, row: saved, moved: transition !== undefined });
   }
 
-  async #save(
-    tx: StoreTx,
-    row: Rollout,
-    step: { readonly state: RolloutState; readonly transition: Transition | undefined },
-  ): Promise<void> {
-    const { state, transition } = step;
-    const nowMs = this.#options.clock.nowMs();
-    if (transition !== undefined) await this.#recordTransition(tx, row, transition);
-    const isSame = JSON.stringify(state) === JSON.stringify(row.reducerState);
-    if (isSame) return;
-    await tx.rollouts.update(row.fleet, row.rollout, {
-      expectedVersion: row.version,
-      nowMs,
-      patch: {
-        status: statusOf(state),
-        wave: state.kind === 'running' ? state.wave : row.wave,
-        reducerState: state as unknown as Json,
-        digest: state.spec.digest,
-        spec: state.spec as unknown as Json,
-      },
-    });
-  }
-
-  /** The audit row comes before its effect, in the same transaction. */
-  async #recordTransition(
-    tx: StoreTx,
-    row: Rollout,
-    transition: Transition,
-    effect: 'insert' | 'update' = 'update',
-  ): Promise<void> {
-    const actor = transition.by.kind === 'person' ? transition.by.name : 'skein';
-    const details = { ...transition, by: actor } as unknown as Json;
-    const common = { atMs: transition.atMs, actor };
-    await appendAudit(tx, {
-      ...common,
-      fleet: row.fleet,
-      action: 'rollout-moved',
-      subject: row.rollout,
-      details,
-    });
-    if (effect === 'insert') await tx.rollouts.insert(row);
-    await tx.rollouts.appendEvent(row.fleet, row.rollout, {
-      ...common,
-      kind: transition.to,
-      reason: transition.code,
-      numbers: transition.because,
-    });
-    await tx.events.append(row.fleet, {
-      atMs: transition.atMs,
-      kind: 'rollout-moved',
-      subject: row.rollout,
-      content: details,
-    });
-  }
-
-  /** One batch of exposures that have not been told to go back. */
-  async #restore(tx: StoreTx, row: Rollout): Promise<readonly DeviceId[]> {
-    const phases = ['offered', 'acknowledged', 'committed', 'failed', 'unreached'] as const;
-    const page = { limit: limits.offersPerTurnMax };
-    const exposures = await tx.offers.listByPhase(row.fleet, row.rollout, { phases, page });
-    const ordered: DeviceId[] = [];
-    const devices = await tx.devices.listByIds(
-      row.fleet,
-      exposures.map(({ device }) => device),
-    );
-    for (const loaded of await loadDesiredDevices(tx, devices)) {
-      const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
-      const rollouts = await this.#options.book.startedOf(tx, {
-        fleet: row.fleet,
-        app: row.app,
-        also,
-      });
-      const scope = { rollouts, context: this.#context(new Set([row.digest])) };
-      if ((await orderDevice(tx, loaded, scope)).changed) ordered.push(loaded.device.device);
-    }
-    return ordered;
-  }
-
-  /** Silence becomes an outcome when its time is over. */
-  async #settleOverdue(fleet: FleetId): Promise<void> {
-    await this.#options.store.transaction(async (tx) => {
-      const nowMs = this.#options.clock.nowMs();
-      const due = await tx.offers.listDue(fleet, nowMs, limits.offersPerTurnMax);
-      for (const { exposure, cell, arm } of due) {
-        const row = await tx.rollouts.get(fleet, exposure.rollout);
-        const device = await tx.devices.get(fleet, exposure.device);
-        const rollout = row === null ? undefined : this.#options.book.open(row);
-        if (device === null || rollout === undefined) continue;
-        const loaded = await loadDesiredDevice(tx, device);
-        const scope = { rollouts: [rollout], context: this.#context(new Set()) };
-        const context = exposureContext(loaded, rollout, scope);
-        await tx.offers.put(fleet, {
-          cell,
-          arm,
-          exposure: stepExposure(exposure, { type: 'due' }, context),
-        });
-      }
-    });
-  }
-
-  #context(stopped: ReadonlySet<Digest>) {
+  #context(standing: Standing = nothingStopped): DesiredContext {
     const { clock, zones, revoked } = this.#options;
-    return { nowMs: clock.nowMs(), zones, revoked: revoked(), stopped };
+    return { nowMs: clock.nowMs(), zones, revoked: revoked(), ...standing };
   }
 }
 
@@ -386,4 +358,4 @@ async function placed(tx: StoreTx, fleet: FleetId, event: PersonOrder): Promise<
   return { ...event, order: (await tx.rollouts.highestOrder(fleet)) + 1 };
 }
 
-const statusOf = (state: RolloutState): RolloutStatus => state.kind;
+const nameOf = ({ fleet, rollout }: Rollout): string => `${fleet} ${rollout}`;

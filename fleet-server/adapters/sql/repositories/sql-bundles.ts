@@ -1,5 +1,5 @@
 import { type Digest, type FleetId } from '../../../../shared/core/ids.ts';
-import { type Bundle, everyFleet } from '../../../core/model/bundle.ts';
+import { type BlobPurpose, type Bundle, everyFleet } from '../../../core/model/bundle.ts';
 import type {
   BlobRepository,
   BundleRepository,
@@ -35,6 +35,19 @@ export function sqlBundles(queries: Queries): BundleRepository {
       if (after !== undefined) rows = rows.where('path', '>', after);
       const ordered = rows.orderBy('path').orderBy('fleet').limit(pageLimit(limit));
       return withBlobs(await ordered.execute());
+    },
+
+    listMinAgents: async (fleet, digests) => {
+      if (digests.length === 0) return new Map();
+      const rows = await queries
+        .selectFrom('bundles')
+        .select(['digest', 'minAgent'])
+        .where('fleet', 'in', readableBy(fleet))
+        .where('digest', 'in', digests)
+        .execute();
+      return new Map(
+        rows.flatMap(({ digest, minAgent }) => (minAgent === null ? [] : [[digest, minAgent]])),
+      );
     },
 
     namesBlob: async (fleet, blob) => {
@@ -158,6 +171,8 @@ export function sqlBlobs(queries: Queries): BlobRepository {
         .onConflict((conflict) =>
           conflict.column('digest').doUpdateSet((eb) => ({
             storedAtMs: eb.fn<number>('max', ['blobs.storedAtMs', 'excluded.storedAtMs']),
+            // 'bundle' sorts before 'round'.
+            purpose: eb.fn<BlobPurpose>('min', ['blobs.purpose', 'excluded.purpose']),
           })),
         )
         .execute();

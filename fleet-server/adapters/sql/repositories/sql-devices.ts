@@ -9,7 +9,7 @@ import type {
   MemberQuery,
 } from '../../../ports/repositories/device-repository.ts';
 import { filterCondition } from '../filter-condition.ts';
-import { insertRows, listed, pageLimit } from '../json-rows.ts';
+import { listed, pageLimit } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries, StoreSchema } from '../schema.ts';
 
@@ -69,14 +69,15 @@ export function sqlDevices(queries: Queries): DeviceRepository {
 
     countMembers: (fleet, query) => countMembers(queries, fleet, query),
 
-    countByState: (fleet) =>
-      queries
+    countByState: async (fleet) => {
+      const rows = await queries
         .selectFrom('devices')
         .where('fleet', '=', fleet)
-        .select(['state', sql<number>`count(*)`.as('count')])
-        .groupBy('state')
-        .orderBy('state')
-        .execute(),
+        .select(['state', 'online', sql<number>`count(*)`.as('count')])
+        .groupBy(['state', 'online'])
+        .execute();
+      return rows.map((row) => ({ ...row, online: row.online === 1 }));
+    },
 
     insert: async (device) => {
       await queries.insertInto('devices').values(shape.toRow(device)).execute();
@@ -94,10 +95,7 @@ export function sqlDevices(queries: Queries): DeviceRepository {
   };
 }
 
-type Reports = Pick<
-  DeviceRepository,
-  'reportedEnvelope' | 'putReportedEnvelope' | 'replayMarks' | 'putReplayMarks'
->;
+type Reports = Pick<DeviceRepository, 'reportedEnvelope' | 'putReportedEnvelope'>;
 
 function reports(queries: Queries): Reports {
   return {
@@ -120,29 +118,6 @@ function reports(queries: Queries): Reports {
             .doUpdateSet({ epoch, number, receivedAtMs, envelope: bytes });
         })
         .execute();
-    },
-
-    replayMarks: (fleet, devices) =>
-      queries
-        .selectFrom('replayMarks')
-        .select(['device', 'epoch', 'boot', 'seq'])
-        .where('fleet', '=', fleet)
-        .where('device', 'in', listed(devices))
-        .orderBy('device')
-        .execute(),
-
-    putReplayMarks: async (fleet, marks) => {
-      // Deleting first keeps it two statements for any number of marks, on any SQL.
-      await queries
-        .deleteFrom('replayMarks')
-        .where('fleet', '=', fleet)
-        .where('device', 'in', listed(marks.map(({ device }) => device)))
-        .execute();
-      await insertRows(
-        queries,
-        'replayMarks',
-        marks.map((mark) => ({ ...mark, fleet })),
-      );
     },
   };
 }

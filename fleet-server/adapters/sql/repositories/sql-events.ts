@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
+import type { DeviceId, FleetId } from '../../../../shared/core/ids.ts';
 import type { AuditRow } from '../../../core/model/audit-row.ts';
+import type { WitnessedHead } from '../../../core/model/audit-witness.ts';
 import type { FleetEvent } from '../../../core/model/fleet-event.ts';
 import type {
   AuditRepository,
@@ -94,8 +96,44 @@ export function sqlAudit(queries: Queries): AuditRepository {
           .execute(),
       ),
 
+    listWitnesses: async ({ after, limit }) => {
+      let heads = queries.selectFrom('auditWitnesses');
+      if (after !== undefined) {
+        heads = heads.where(sql<boolean>`(size, hash) > (${after.size}, ${after.hash})`);
+      }
+      // `first` names one of the devices by `fleet/device`; whose signature of the head is shown does not matter.
+      const rows = await heads
+        .select(['size', 'hash', sql<number>`min("atMs")`.as('atMs')])
+        .select(sql<string>`min("signedHead")`.as('signedHead'))
+        .select(sql<string>`min(fleet || '/' || device)`.as('first'))
+        .select(sql<number>`count(*)`.as('devices'))
+        .groupBy(['size', 'hash'])
+        .orderBy('size')
+        .orderBy('hash')
+        .limit(pageLimit(limit))
+        .execute();
+      return rows.map(({ first, ...head }): WitnessedHead => {
+        const [fleet, device] = first.split('/');
+        return { ...head, fleet: fleet as FleetId, device: device as DeviceId };
+      });
+    },
+
     insert: async (row) => {
       await queries.insertInto('auditRows').values(auditShape.toRow(row)).execute();
+    },
+
+    putWitness: async (witness) => {
+      const { size, hash, atMs, signedHead } = witness;
+      await queries
+        .insertInto('auditWitnesses')
+        .values(witness)
+        .onConflict((conflict) =>
+          conflict
+            .columns(['fleet', 'device'])
+            .doUpdateSet({ size, hash, atMs, signedHead })
+            .where('auditWitnesses.size', '<', size),
+        )
+        .execute();
     },
   };
 }

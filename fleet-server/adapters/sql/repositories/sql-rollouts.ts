@@ -1,6 +1,6 @@
 import { type SelectQueryBuilder, sql } from 'kysely';
 import type { FleetId } from '../../../../shared/core/ids.ts';
-import type { Rollout, RolloutEvent } from '../../../core/model/rollout.ts';
+import { openStatuses, type Rollout, type RolloutEvent } from '../../../core/model/rollout.ts';
 import type { Page } from '../../../ports/repositories/page.ts';
 import type {
   RolloutQuery,
@@ -33,6 +33,14 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
     listVersions: (fleet, query, page) =>
       meant(queries, { fleet, query, page }).select(['rollout', 'app', 'version']).execute(),
 
+    countByStatus: (fleet) =>
+      queries
+        .selectFrom('rollouts')
+        .where('fleet', '=', fleet)
+        .select(['status', sql<number>`count(*)`.as('count')])
+        .groupBy('status')
+        .execute(),
+
     listStopped: async (fleet, digests) => {
       const rows = await queries
         .selectFrom('rollouts')
@@ -44,6 +52,18 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
         .orderBy('digest')
         .execute();
       return rows.map(({ digest }) => digest);
+    },
+
+    listApps: async (fleet) => {
+      const rows = await queries
+        .selectFrom('rollouts')
+        .select('app')
+        .distinct()
+        .where('fleet', '=', fleet)
+        .where('status', 'in', listed(givingStatuses))
+        .orderBy('app')
+        .execute();
+      return rows.map(({ app }) => app);
     },
 
     highestOrder: async (fleet) => {
@@ -71,9 +91,11 @@ export function sqlRollouts(queries: Queries): RolloutRepository {
     },
 
     ...rolloutEvents(queries),
+    ...regressions(queries),
   };
 }
 
+const givingStatuses = [...openStatuses, 'completed'] as const;
 const stoppedStatuses = ['aborting', 'aborted'] as const;
 
 /** Newest first. */
@@ -120,6 +142,37 @@ function rolloutEvents(queries: Queries): Pick<RolloutRepository, 'appendEvent' 
       const event = { fleet, rollout, number: last.number + 1, ...draft };
       await queries.insertInto('rolloutEvents').values(eventShape.toRow(event)).execute();
       return event;
+    },
+  };
+}
+
+function regressions(
+  queries: Queries,
+): Pick<RolloutRepository, 'listRegressions' | 'addRegression'> {
+  return {
+    listRegressions: async (fleet, digests) => {
+      const rows = await queries
+        .selectFrom('regressions')
+        .selectAll()
+        .where('fleet', '=', fleet)
+        .where('digest', 'in', listed(digests))
+        .orderBy('digest')
+        .orderBy('rollout')
+        .execute();
+      return rows.map(({ fleet: _fleet, ...regression }) => regression);
+    },
+
+    addRegression: async (fleet, { digest, rollout, device, code, atMs }) => {
+      const newest = { lastAtMs: atMs, lastDevice: device, lastCode: code };
+      await queries
+        .insertInto('regressions')
+        .values({ fleet, digest, rollout, count: 1, firstAtMs: atMs, ...newest })
+        .onConflict((conflict) =>
+          conflict
+            .columns(['fleet', 'digest', 'rollout'])
+            .doUpdateSet((eb) => ({ ...newest, count: eb('regressions.count', '+', 1) })),
+        )
+        .execute();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Round } from '../../../core/model/round.ts';
 import type { RoundRepository } from '../../../ports/repositories/round-repository.ts';
 import { pageLimit } from '../json-rows.ts';
@@ -28,6 +29,14 @@ export function sqlRounds(queries: Queries): RoundRepository {
       const ordered = rows.orderBy('createdAtMs', 'desc').orderBy('round', 'desc');
       return shape.toNouns(await ordered.limit(pageLimit(limit)).execute());
     },
+
+    countByStatus: (fleet) =>
+      queries
+        .selectFrom('rounds')
+        .where('fleet', '=', fleet)
+        .select(['status', sql<number>`count(*)`.as('count')])
+        .groupBy('status')
+        .execute(),
 
     insert: async (round) => {
       await queries.insertInto('rounds').values(shape.toRow(round)).execute();
