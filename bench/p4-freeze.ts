@@ -11,6 +11,7 @@ import SqliteDatabase from 'better-sqlite3';
 import { openFileStore } from '../fleet-server/adapters/sql/sql-store.ts';
 import { cellOf } from '../fleet-server/core/rollout/cells.ts';
 import { Director } from '../fleet-server/runner/director.ts';
+import { HeadSigner } from '../fleet-server/runner/head-signer.ts';
 import { RolloutBook } from '../fleet-server/runner/rollout/rollout-book.ts';
 import { RolloutDesk } from '../fleet-server/runner/rollout/rollout-desk.ts';
 import { systemClock as clock } from '../shared/adapters/clock/system-clock.ts';
@@ -65,9 +66,11 @@ await store.transaction((tx) => tx.fleets.insert({ fleet, title: 'Plant', create
 fill();
 const peerSeconds = readAllSeconds();
 const director = new Director({
-  ...{ store, clock, random, directorVersion: 1, orderLifeMs: 86_400_000, revoked: () => [] },
+  ...{ store, clock, random, directorVersion: 1, orderLifeMs: 86_400_000 },
+  revoked: () => new Set(),
   broker: new SimBroker({ clock, prng: createPrng('p4') }),
   signer: createSoftwareSigner(new Uint8Array(32)),
+  heads: new HeadSigner(createSoftwareSigner(new Uint8Array(32).fill(1))),
   boot: '0'.repeat(32) as BootId,
 });
 const book = new RolloutBook();

@@ -97,6 +97,7 @@ async function prepare(store: SqlStore): Promise<void> {
           phase: 'committed',
           code: null,
           dueAtMs: null,
+          regressedRetry: null,
         },
       });
     }

@@ -34,7 +34,7 @@ const nouns: readonly Noun[] = [
   },
   {
     name: 'init',
-    summary: 'make all keys and a first repository for a trial (--demo)',
+    summary: 'make the online keys of a server, or everything for a trial (--demo)',
     load: async () => (await import('./init/command.ts')).registerInit,
   },
   {

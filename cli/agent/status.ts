@@ -1,6 +1,7 @@
 import { openStateDisk } from '../../agent/adapters/state-folder.ts';
 import { type DeviceStatus, readDeviceStatus } from '../../agent/runner/device-status.ts';
 import { printable } from '../../shared/core/printable.ts';
+import { isPlaintextAway } from '../api/plaintext-url.ts';
 
 /** `undefined` for a folder that holds no device. */
 export const readStatus = (state: string): Promise<DeviceStatus | undefined> =>
@@ -9,7 +10,8 @@ export const readStatus = (state: string): Promise<DeviceStatus | undefined> =>
 /** A few lines for a person. */
 export function statusTable(status: DeviceStatus): string {
   const { device, fleet, origin, isAdmitted, generation, apps } = status;
-  const head = `${device} of ${fleet} at ${origin}`;
+  const open = isPlaintextAway(origin) ? ' (not encrypted)' : '';
+  const head = `${device} of ${fleet} at ${origin}${open}`;
   const admitted = isAdmitted ? 'admitted' : 'never admitted yet';
   const rows = [
     ['APP', 'PHASE', 'COMMITTED', 'WANTED', 'REASON'],

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { OperatingError } from '../../shared/core/operating-error.ts';
 import { outputOption } from './output-option.ts';
+import { isPlaintextAway } from './plaintext-url.ts';
 import { Printer } from './printer.ts';
 import { RestClient } from './rest-client.ts';
 import { endWithFailure } from './tell-failure.ts';
@@ -9,6 +10,8 @@ import { endWithFailure } from './tell-failure.ts';
 /** What every command that talks to a server knows: whom it asks, for which fleet, and how it answers. */
 export interface ApiSession {
   readonly client: RestClient;
+  /** Its URL, as it was asked for. */
+  readonly server: string;
   readonly fleet: string;
   readonly print: Printer;
 }
@@ -43,8 +46,9 @@ export async function inSession(
   const flags = command.optsWithGlobals<SessionFlags>();
   const print = new Printer(command, flags.output);
   try {
-    const client = new RestClient({ server: checkedServer(flags), token: await readToken(flags) });
-    await work({ client, fleet: flags.fleet, print });
+    const server = checkedServer(flags);
+    const client = new RestClient({ server, token: await readToken(flags) });
+    await work({ client, server, fleet: flags.fleet, print });
   } catch (error) {
     endWithFailure(error, print);
   }
@@ -70,8 +74,7 @@ export function checkedServer({
       'a token never stands in a URL; use --token-file',
     );
   }
-  const isHere = /^(localhost|127(\.[0-9]+){3}|\[::1\])$/.test(hostname);
-  if (protocol === 'http:' && !isHere && !insecurePlaintext) {
+  if (isPlaintextAway(server) && !insecurePlaintext) {
     throw new OperatingError('plaintext-refused', `${hostname} is not this machine`);
   }
   return server;

@@ -38,8 +38,15 @@ const isCatalogued = (code: string): code is ErrorCode => Object.hasOwn(errorCod
 
 const integrity = new Set(['audit-cut', 'audit-rewritten', 'audit-forked', 'signature-invalid']);
 
+/** The request was well-formed and its sender known; what the fleet has decided or was signed forbids it. */
+const policy = new Set([
+  ...['digest-stopped', 'digest-revoked', 'approval-own-rollout'],
+  ...['target-retired', 'target-not-for-fleet'],
+]);
+
 export function exitCodeOf({ status, code }: Pick<Problem, 'status' | 'code'>): ExitCode {
   if (integrity.has(code)) return exitCodes.signature;
+  if (policy.has(code)) return exitCodes.policyFailed;
   switch (status) {
     case 400:
       return exitCodes.usage;

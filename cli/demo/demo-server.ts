@@ -17,6 +17,7 @@ import type { BlobStore } from '../../fleet-server/ports/blob-store.ts';
 import { FleetServer, type FleetServerPorts } from '../../fleet-server/runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
 import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
+import { findMissing } from '../../fleet-server/runner/readiness.ts';
 import { systemClock as clock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { PromMetrics } from '../../shared/adapters/metrics/prom-metrics.ts';
@@ -101,8 +102,11 @@ export async function startDemoServer(
   const stop = new AbortController();
   const routes = { repository, authorize: createAuthorizeRegistry(desks.access) };
   const app = await createHttp({
-    ...{ desks, log, random, hosts: [host], closing: stop.signal },
-    health: { notReady: async () => (broker.isOpen() ? undefined : 'broker-closed'), exposition: () => metrics.exposition() },
+    ...{ desks, log, metrics, random, hosts: [host], closing: stop.signal },
+    health: {
+      notReady: () => findMissing({ store, broker, closing: stop.signal }),
+      exposition: () => metrics.exposition(),
+    },
     enrolment: { origin: audience, rootDigest: async () => digestOf(rootMetadata) },
     planes: [
       async (scope) => registerTufRoutes(scope, routes),

@@ -21,7 +21,13 @@ import { attempt, type Finding, failed, skipped } from './finding.ts';
 import { checkEnrolment, checkJournals, checkModes, checkStore } from './folder-checks.ts';
 import { checkClock, checkDisk, checkMemory, checkNode, checkZones } from './machine-checks.ts';
 import { checkDatabase, checkInference } from './runtime-checks.ts';
-import { type AskServer, checkBroker, checkHealth, checkToken } from './server-checks.ts';
+import {
+  type AskServer,
+  checkBroker,
+  checkDoors,
+  checkHealth,
+  checkToken,
+} from './server-checks.ts';
 import {
   askServerAt,
   dialBroker,
@@ -105,7 +111,7 @@ async function* examineServer(
     const ask = askServerAt({ url, ca });
     yield await checkHealth(url, ask);
     yield checkClock(Date.now(), await dateOf(ask));
-    yield await examineToken(url, ask, request);
+    yield* await examineToken(url, ask, request);
     const broker = request.broker ?? brokerUrlOf(url);
     yield await checkBroker(broker, () => dialBroker({ url: broker, ca }));
   }
@@ -118,12 +124,14 @@ async function examineToken(
   server: string,
   ask: AskServer,
   { tokenFile, insecurePlaintext = false }: DoctorRequest,
-): Promise<Finding> {
-  if (tokenFile === undefined) return skipped('token', 'name a token with --token-file');
-  return checkToken(ask, async () => {
+): Promise<readonly Finding[]> {
+  if (tokenFile === undefined) return [skipped('token', 'name a token with --token-file')];
+  const read = async (): Promise<string> => {
     checkedServer({ server, insecurePlaintext });
     return readToken({ tokenFile });
-  });
+  };
+  const token = await checkToken(ask, read);
+  return token.verdict === 'well' ? [token, await checkDoors(ask, read)] : [token];
 }
 
 const dateOf = async (ask: AskServer): Promise<number | undefined> =>

@@ -1,7 +1,8 @@
 import { createDecoder } from '../../shared/codec/validator.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { type Problem, ProblemSchema } from '../../shared/contracts/problem.ts';
-import { attempt, type Finding, failed, isCatalogued, well } from './finding.ts';
+import { isPlaintextAway } from '../api/plaintext-url.ts';
+import { attempt, type Finding, failed, isCatalogued, skipped, warning, well } from './finding.ts';
 
 /** One answer of a server, whatever its status. */
 export interface ServerAnswer {
@@ -19,7 +20,7 @@ const decodeProblem = createDecoder(ProblemSchema, limits.cliAnswerBytesMax);
 export function checkHealth(origin: string, ask: AskServer): Promise<Finding> {
   return attempt('server', 'connect-failed', async () => {
     const answer = await ask('/readyz');
-    if (answer.status === 200) return well('server', `${origin} takes work`);
+    if (answer.status === 200) return lineOf('server', origin, `${origin} takes work`);
     return refused('server', answer, `${origin} is not ready`);
   });
 }
@@ -49,6 +50,26 @@ function refused(check: string, answer: ServerAnswer, message: string): Finding 
 /** `dial` answers with how the line is protected. */
 export function checkBroker(url: string, dial: () => Promise<string>): Promise<Finding> {
   return attempt('broker', 'connect-failed', async () =>
-    well('broker', `${url} accepts connections, ${await dial()}`),
+    lineOf('broker', url, `${url} accepts connections, ${await dial()}`),
   );
+}
+
+/** A line to another machine that anybody can listen to is told each time; somebody has said --insecure-plaintext. */
+const lineOf = (check: string, url: string, message: string): Finding =>
+  isPlaintextAway(url) ? warning(check, 'plaintext-door', message) : well(check, message);
+
+/** What the server says of its own doors: from here one may look encrypted that is open elsewhere. */
+export function checkDoors(ask: AskServer, readToken: () => Promise<string>): Promise<Finding> {
+  return attempt('doors', 'connect-failed', async () => {
+    const answer = await ask('/metrics', await readToken());
+    if (answer.status === 403) return skipped('doors', 'only a token that sees all fleets may ask');
+    if (answer.status !== 200) return refused('doors', answer, 'the server refuses its metrics');
+    const page = new TextDecoder().decode(answer.bytes);
+    const doors = [...page.matchAll(/^skein_plaintext_listener\{door="([a-z]+)"\} ([01])$/gm)];
+    const open = doors.filter(([, , isOpen]) => isOpen === '1').map(([, door = '']) => door);
+    if (doors.length === 0) return skipped('doors', 'the server says nothing about its doors');
+    return open.length === 0
+      ? well('doors', `${doors.length} doors are on loopback or have TLS`)
+      : warning('doors', 'plaintext-door', `open beyond loopback without TLS: ${open.join(', ')}`);
+  });
 }

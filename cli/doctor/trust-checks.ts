@@ -16,15 +16,25 @@ export interface RoleExpiry {
 
 const dayMs = 86_400_000;
 
-/** Offline roles need people, so they are announced a month ahead; the server renews its own at half of their life. */
-const noticeMs: Readonly<Record<TopLevelRole, number>> = {
-  root: limits.doctorExpiryMs,
-  targets: limits.doctorExpiryMs,
-  snapshot: limits.snapshotLifeMs / 4,
-  timestamp: limits.timestampLifeMs / 4,
-};
+/**
+ * Offline roles need people, so they are announced 30, 7 and 1 days ahead; the server renews its own at half of their
+ * life, so one that is past three quarters of it was not renewed.
+ */
+function noticeOf(
+  check: string,
+  { role, leftMs, message }: { role: TopLevelRole; leftMs: number; message: string },
+): Finding | undefined {
+  if (role === 'snapshot' || role === 'timestamp') {
+    const lifeMs = role === 'snapshot' ? limits.snapshotLifeMs : limits.timestampLifeMs;
+    return leftMs <= lifeMs / 4 ? warning(check, 'tuf-expires-soon', message) : undefined;
+  }
+  if (leftMs <= limits.doctorExpiryDayMs) return failed(check, 'tuf-expires-within-day', message);
+  if (leftMs <= limits.doctorExpiryWeekMs)
+    return warning(check, 'tuf-expires-within-week', message);
+  return leftMs <= limits.doctorExpiryMs ? warning(check, 'tuf-expires-soon', message) : undefined;
+}
 
-/** Freshness alone: signatures are for those who trust a root. Steps are told at 30, 7 and 1 days by the number. */
+/** Freshness alone: signatures are for those who trust a root. */
 export function checkExpiry(
   { role, version, expiresAtMs }: RoleExpiry,
   nowMs: number,
@@ -42,9 +52,9 @@ export function checkExpiry(
   }
   const left = leftMs < 2 * dayMs ? `${Math.floor(leftMs / 3_600_000)} h` : `${days(leftMs)} days`;
   const message = `version ${version} is good for ${left}, until ${until}`;
-  return leftMs <= noticeMs[role] && !options.isCopy
-    ? warning(check, 'tuf-expires-soon', message)
-    : well(check, message);
+  // The repository's own files are what somebody has to sign; a copy is renewed at the next contact.
+  const notice = options.isCopy ? undefined : noticeOf(check, { role, leftMs, message });
+  return notice ?? well(check, message);
 }
 
 const days = (ms: number): number => Math.floor(ms / dayMs);

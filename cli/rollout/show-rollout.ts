@@ -12,6 +12,10 @@ export function showRollout(view: RolloutView): string {
     `${view.rollout}  ${view.app}  ${view.digest}`,
     `${view.place}, since ${instant(atMs)} by ${by}: ${code}${words}`,
   ];
+  if (view.assignment !== undefined) {
+    const { secret, members, holdback } = view.assignment;
+    lines.push(`${members} members, ${holdback} held back; order of the cells by secret ${secret}`);
+  }
   if (view.devices.length === 0) return lines.join('\n');
   const rows = view.devices.map(({ wave, arm, phase, count }) => [wave + 1, arm, phase, count]);
   return [...lines, table(['WAVE', 'ARM', 'PHASE', 'DEVICES'], rows)].join('\n');

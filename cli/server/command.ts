@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
-import { createOnlineKeys } from '../../fleet-server/adapters/keys/file-key-store.ts';
 import {
   parseServerConfig,
   printServerConfig,
@@ -17,6 +15,7 @@ import { outputOption } from '../api/output-option.ts';
 import { Printer } from '../api/printer.ts';
 import { endWithFailure } from '../api/tell-failure.ts';
 import { CommandEnded, exitCodes } from '../exit-code.ts';
+import { setUpServer } from '../init/server-setup.ts';
 import { restoreBackup } from './restore-backup.ts';
 import { writeBackup } from './write-backup.ts';
 
@@ -148,17 +147,11 @@ async function prepare(command: Command): Promise<void> {
     config.passphraseFile === undefined
       ? {}
       : { passphrase: (await readText(config.passphraseFile)).trimEnd() };
-  const folder = join(config.data, 'keys');
-  try {
-    await createOnlineKeys({ folder, ...passphrase });
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') {
-      throw new OperatingError('secret-file-exists', `${folder} holds keys already`, { cause });
-    }
-    throw cause;
-  }
+  const made = await setUpServer(config.data, passphrase);
   const print = printerOf(command);
-  print.answer({ keys: folder }, ({ keys }) => `online keys in ${keys}`);
+  print.answer({ keys: made.keys, handout: made.handout }, ({ keys, handout }) => {
+    return `online keys in ${keys}, their public halves in ${handout}`;
+  });
   print.say(
     `next: sign a root that lists them, publish it to ${config.rootFile}, then skein server`,
   );
@@ -175,10 +168,12 @@ async function run(command: Command): Promise<void> {
   if (server.firstTokenFile !== undefined) {
     print.say(`the first admin token is in ${server.firstTokenFile}`);
   }
+  // Who reads the next line may send a signal at once.
+  const stopped = untilStopped();
   print.say(`listening as ${server.origin}`);
   let isForced: boolean;
   try {
-    isForced = await Promise.race([untilStopped(), server.failed]);
+    isForced = await Promise.race([stopped, server.failed]);
   } finally {
     const late = setTimeout(() => process.exit(exitCodes.failed), limits.drainMs);
     await server.stop();

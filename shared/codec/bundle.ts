@@ -8,10 +8,11 @@ import { limits } from '../contracts/limits.ts';
 import { mediaTypes, type OciManifest, OciManifestSchema } from '../contracts/oci-manifest.ts';
 import type { Digest } from '../core/ids.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { defaultAnswerProblem } from './default-answer.ts';
 import { createDecoder, type SchemaIssue } from './validator.ts';
 
 export interface BundleIssue {
-  readonly code: SchemaIssue['code'] | 'bundle-inconsistent';
+  readonly code: SchemaIssue['code'] | 'bundle-inconsistent' | 'default-answer-invalid';
   readonly message: string;
 }
 
@@ -48,9 +49,11 @@ export function decodeBundle(
   const config = decodeConfigJson(configBytes);
   if (!config.ok) return err(issueOf(config.error));
   const problem = disagreement(manifest.value, config.value);
-  return problem === undefined
+  if (problem !== undefined) return inconsistent(problem);
+  const badDefault = defaultAnswerProblem(config.value);
+  return badDefault === undefined
     ? ok({ manifest: manifest.value, config: config.value })
-    : inconsistent(problem);
+    : err({ code: 'default-answer-invalid', message: badDefault });
 }
 
 export function decodeGolden(bytes: Uint8Array): Result<GoldenVectors, BundleIssue> {

@@ -4,7 +4,7 @@ import type { FrameHeader } from '../contracts/frame.ts';
 import { limits } from '../contracts/limits.ts';
 import { concatBytes, utf8 } from '../core/bytes.ts';
 import type { BootId, Epoch } from '../core/ids.ts';
-import { decodeFrame, encodeFrame } from './frame.ts';
+import { decodeFrame, encodeFrame, isFrameExpired } from './frame.ts';
 
 const header: FrameHeader = {
   v: 1,
@@ -51,6 +51,14 @@ test('given a body with line feeds, only the first one ends the header; the body
   const decoded = decodeFrame(frame);
   expect(decoded.ok && decoded.value.body.buffer).toBe(frame.buffer);
   expect(decoded.ok && decoded.value.body).toEqual(utf8('\n{"a":1}\n'));
+});
+
+test('given an instant of expiry, only trusted time beyond it makes the frame late', () => {
+  const { ts } = header;
+  expect(isFrameExpired({ ...header, exp: ts }, ts)).toBe(false);
+  expect(isFrameExpired({ ...header, exp: ts }, ts + 1)).toBe(true);
+  expect(isFrameExpired({ ...header, exp: ts }, undefined)).toBe(false);
+  expect(isFrameExpired(header, Number.MAX_SAFE_INTEGER)).toBe(false);
 });
 
 describe('given a header line that is not one', () => {

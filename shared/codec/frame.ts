@@ -42,5 +42,9 @@ export function decodeFrame(bytes: Uint8Array): Result<Frame, FrameFailure> {
   return ok({ header: header.value, body: bytes.subarray(end + 1) });
 }
 
+/** `trustedNowMs`: absent while this side has no trusted time, and then nothing can be said to be late. */
+export const isFrameExpired = ({ exp }: FrameHeader, trustedNowMs: number | undefined): boolean =>
+  exp !== undefined && trustedNowMs !== undefined && trustedNowMs > exp;
+
 const fail = (code: FrameFailure['code'], message: string): Result<never, FrameFailure> =>
   err({ code, message });

@@ -13,14 +13,16 @@ import { guardSparseTensor, guardTensor } from './onnx-guard-tensor.ts';
 import { runtimeDomain, runtimeOperators, standardDomains } from './onnx-operators.ts';
 import { type SkimMessage, skimProtobuf } from './protobuf-skim.ts';
 
+/** What a device's owner permits beyond the default. */
+export interface OnnxAllowance {
+  readonly epContext?: boolean;
+  readonly domains?: readonly string[];
+}
+
 export interface GuardOptions {
   /** Size in bytes of each blob the manifest lists, by the bare name a tensor may give as `location`. */
   readonly blobs: ReadonlyMap<string, number>;
-  /** What the device owner's file permits beyond the default. */
-  readonly allow?: {
-    readonly epContext?: boolean;
-    readonly domains?: readonly string[];
-  };
+  readonly allow?: OnnxAllowance;
   /** Defaults to the limit for graphs in bundles, whose weights lie outside. */
   readonly graphBytesMax?: number;
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { limits } from './limits.ts';
 import {
   AppNameSchema,
   CodeSchema,
@@ -28,6 +29,9 @@ const TensorTypeSchema = oneOf([
   'uint64',
   'bool',
 ]);
+
+/** Base64 of as many bytes as all default rows together may have. */
+const defaultBase64Max = 4 * Math.ceil(limits.defaultAnswerBytesMax / 3);
 
 const SignatureSchema = Type.Object(
   {
@@ -174,6 +178,21 @@ const TrainingSchema = Type.Object(
   closed,
 );
 
+/** What is answered when no model of the app may run: one constant row of every declared output. */
+const DefaultAnswerSchema = Type.Array(
+  Type.Object(
+    {
+      name: TensorName,
+      type: TensorTypeSchema,
+      /** The declared shape; a leading symbolic dimension is the batch and is left out. */
+      shape: Type.Array(CounterSchema, { maxItems: 8 }),
+      base64: Type.String({ maxLength: defaultBase64Max }),
+    },
+    closed,
+  ),
+  { minItems: 1, maxItems: 16 },
+);
+
 /** Blob of media type `config`: everything a device needs to know to run, watch and leave this bundle. */
 export const BundleConfigSchema = Type.Object(
   {
@@ -225,7 +244,17 @@ export const BundleConfigSchema = Type.Object(
       },
       closed,
     ),
-    stale: Type.Object({ maxDays: CounterSchema, then: oneOf(['keep', 'stop']) }, closed),
+    /** How long it may run without fresh metadata, and what happens then. Absent: it runs on, and nothing is said. */
+    stale: Type.Optional(
+      Type.Object(
+        {
+          maxDays: Type.Integer({ minimum: 1, maximum: limits.staleDaysMax }),
+          then: oneOf(['keep', 'stop']),
+        },
+        closed,
+      ),
+    ),
+    defaultAnswer: Type.Optional(DefaultAnswerSchema),
     training: Type.Optional(TrainingSchema),
     /** sha256 of each 1 MiB chunk of every blob above 1 MiB, so that corruption costs one chunk. */
     chunks: Type.Array(
@@ -258,6 +287,7 @@ export const BundleConfigSchema = Type.Object(
 );
 export type BundleConfig = Static<typeof BundleConfigSchema>;
 export type BundleVariant = Static<typeof VariantSchema>;
+export type DefaultRow = Static<typeof DefaultAnswerSchema>[number];
 
 /** Blob of media type `golden`: inputs and the outputs a device must reproduce before activation. */
 export const GoldenVectorsSchema = Type.Object(
@@ -326,6 +356,10 @@ export const RevokedSchema = Type.Object(
           /** Of a bundle, a blob or an ancestor. */
           digest: DigestSchema,
           reason: CodeSchema,
+          /**
+           * `stop`: must not run from the next look on. `replace`: is never installed or gone back to again, but where
+           * it is what runs it goes on until something else has committed. An entry may harden, never soften.
+           */
           then: oneOf(['stop', 'replace']),
         },
         closed,

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { limits } from './limits.ts';
 import {
   AppNameSchema,
   CounterSchema,
@@ -26,12 +27,18 @@ export const DesiredEntrySchema = Type.Object(
 );
 export type DesiredEntry = Static<typeof DesiredEntrySchema>;
 
-/** Head of the audit chain: devices keep the largest they saw, so a cut or forked log is noticed. */
+/** Head of the audit chain: the first `size` rows in one hash. Payload of the envelope `auditHead`. */
 export const AuditHeadSchema = Type.Object(
   { size: CounterSchema, hash: Hex32Schema, atMs: InstantMsSchema },
   { additionalProperties: false },
 );
 export type AuditHead = Static<typeof AuditHeadSchema>;
+
+/**
+ * The text of a DSSE envelope by the audit key. It travels as it was signed, to the device and back: whoever holds it
+ * can show that the server itself once vouched for this chain.
+ */
+export const SignedHeadSchema = Type.String({ maxLength: limits.signedHeadCharsMax });
 
 /**
  * Payload of `dn/desired`, signed by the director: the whole desired set of one device, bound to its key and epoch.
@@ -51,8 +58,9 @@ export const DesiredStateSchema = Type.Object(
     expiresAtMs: InstantMsSchema,
     apps: Type.Array(DesiredEntrySchema, { maxItems: 16 }),
     /** Digests that must not run; can only add to what `revoked.json` says. */
-    revoked: Type.Array(DigestSchema, { maxItems: 256 }),
-    auditHead: Type.Optional(AuditHeadSchema),
+    revoked: Type.Array(DigestSchema, { maxItems: limits.revokedPerOrderMax }),
+    /** The audit chain when this was signed; absent while the chain is empty. */
+    signedHead: Type.Optional(SignedHeadSchema),
   },
   { additionalProperties: false },
 );

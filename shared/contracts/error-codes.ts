@@ -144,6 +144,10 @@ export const errorCodes = {
     409,
     'The model predicts other classes than the control does now; look at both histograms.',
   ),
+  'protocol-unspoken': refusal(
+    409,
+    'Agent and server share no protocol version; update the older one, nothing is offered until then.',
+  ),
   regressed: refusal(
     409,
     'The model was committed and failed later; look at the device and its last windows.',
@@ -373,6 +377,11 @@ export const errorCodes = {
     'Pack the bundle again: configuration and manifest disagree as the message says.',
   ),
 
+  'default-answer-invalid': input(
+    422,
+    'Give the default answer one row of every declared output, in its type and shape, with numbers that are some.',
+  ),
+
   // Desired state
   'desired-for-another': input(
     403,
@@ -401,6 +410,10 @@ export const errorCodes = {
   'frame-replayed': input(
     409,
     'This (epoch, boot, seq) was seen already; send with the next number.',
+  ),
+  'frame-expired': input(
+    410,
+    'The message came after the instant up to which its sender wanted it taken; send a new one.',
   ),
   'epoch-mismatch': input(409, 'The message belongs to an earlier enrolment; log in again.'),
   'token-invalid': input(401, 'Log in again; the token is not one that this server issued.'),
@@ -432,6 +445,10 @@ export const errorCodes = {
     500,
     'Look at the cause and at the disk; the database refused a statement.',
   ),
+  'broker-closed': transient(
+    503,
+    'The broker takes no connections; try again, and if it lasts, restart the server.',
+  ),
   'store-closed': transient(503, 'The server is stopping; try again when it is back.'),
   'store-conflict': refusal(409, 'The name is taken or the thing has changed; read it again.'),
   'store-corrupt': refusal(
@@ -444,6 +461,10 @@ export const errorCodes = {
     'Start the newer program again, or restore the backup made before its migration.',
   ),
   'store-no-transaction': transient(500, 'The database gave up the transaction; try again.'),
+  'revocations-cut': refusal(
+    409,
+    'Orders carry part of the revocations only; see that every device reaches its origin, where the whole list is.',
+  ),
   'audit-cut': refusal(
     409,
     'Rows are missing from the end of the audit chain; compare with a backup.',
@@ -501,8 +522,18 @@ export const errorCodes = {
     'Install the locked packages with npm ci, or give a folder with more labelled files.',
   ),
 
+  // Age of the metadata
+  'metadata-stale': transient(
+    503,
+    'The device has not verified fresh metadata for longer than its bundle allows; let it reach its origin.',
+  ),
+
   // Installing
   revoked: refusal(410, 'The bundle was revoked; publish and roll out a good one.'),
+  'agent-too-old': refusal(
+    409,
+    'Update the agent of the device: the bundle needs a newer one, which then tries it by itself.',
+  ),
   'no-fitting-variant': refusal(
     409,
     'Pack a variant for the providers and memory that the device reports.',
@@ -548,6 +579,17 @@ export const errorCodes = {
     'The agent has ended; what was under way goes on at its next start.',
   ),
 
+  // Signing targets on an operator's machine
+  'repository-begun': refusal(409, 'Leave out --first: this repository has targets already.'),
+  'base-unseen': refusal(
+    409,
+    'Begin on a machine that saw or signed what is published; other holders then add --proposal.',
+  ),
+  'share-unlisted': refusal(
+    409,
+    'Sign with a share that root lists for this role; `skein keys rotate` brings one in.',
+  ),
+
   // Image repository and its registry
   'layout-unreadable': input(
     422,
@@ -591,6 +633,10 @@ export const errorCodes = {
   'offline-key-on-server': refusal(
     500,
     'Move the root or targets key to the machine of its holder; the server must not have it.',
+  ),
+  'data-folder-crowded': refusal(
+    500,
+    'Move everything foreign out of the data folder: all of it is searched for offline keys.',
   ),
   'role-lost': input(
     409,
@@ -859,6 +905,18 @@ export const errorCodes = {
   ),
   'folder-exposed': refusal(403, 'Take the rights of group and others away with chmod.'),
   'tuf-expires-soon': refusal(502, 'Sign the role anew before it expires; see `skein keys`.'),
+  'tuf-expires-within-week': refusal(
+    502,
+    'Gather the people who hold the keys and sign the role anew this week; see `skein keys`.',
+  ),
+  'tuf-expires-within-day': refusal(
+    502,
+    'Sign the role anew now; once it has expired no device installs anything new. See `skein keys`.',
+  ),
+  'plaintext-door': refusal(
+    500,
+    'Whoever is on the way can read and change what passes; give the listener a certificate.',
+  ),
   'store-damaged': refusal(
     500,
     'Let the agent run: it removes what has rotted and fetches it again. Check the medium.',

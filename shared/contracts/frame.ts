@@ -15,9 +15,12 @@ export const FrameHeaderSchema = Type.Object(
     boot: BootIdSchema,
     /** Per boot and direction; the server refuses one that does not increase. */
     seq: CounterSchema,
-    /** Receiver drops the message after this instant of its trusted time. */
+    /**
+     * Receiver drops the message after this instant of its trusted time. A hint, because no signature covers it:
+     * whoever cuts or shortens it can do no more than delay or drop the message, which he can anyway.
+     */
     exp: Type.Optional(InstantMsSchema),
-    /** `id` of the message this one answers. */
+    /** `id` of the message this one answers: kept free for `up/result`, no effect rests on it. */
     corr: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$', maxLength: 16 })),
     /** HMAC-SHA256 under the session key over (kind, device, epoch, boot, seq, body), hexadecimal. */
     mac: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', maxLength: 64 })),

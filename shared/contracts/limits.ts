@@ -73,6 +73,10 @@ export const limits = {
   // Device outbox
   /** Windows handed to Transport and not yet acknowledged. */
   outboxInFlightMax: 8,
+  /** Longest wait for an acknowledgement before the flight goes out again: a commit takes milliseconds. */
+  resendMs: 20_000,
+  /** And after many turns without one: a server that is down for its store is not worth more of the battery. */
+  resendMsMax: 300_000,
   /** Unsent entries before neighbours merge: a day of 15-minute windows. */
   outboxUnsentMax: 96,
   /** 96 unsent and 8 sealed windows of 64 KiB, the sealed ones with their text, and as much again until compaction. */
@@ -140,6 +144,14 @@ export const limits = {
   supervisionBytesMax: 4096,
   /** Text a child may give as the reason of its own end. */
   exitReasonCharsMax: 256,
+  /** A trial's call that takes longer is told to the supervisor with its deadline; shorter ones cost no message. */
+  trialLongCallMs: 500,
+  /** The control thread judges a trial's deadline first; the supervisor acts this much later, if it has to. */
+  trialDeadlineGraceMs: 2_000,
+  /** Kills of trials that the agent remembers until it has reaped them. */
+  trialKillsMax: 16,
+  /** What the agent's own rooms may grow by after its first model was opened: connections, journals, buffers. */
+  agentGrowthBytesMax: 64 * 1024 * 1024,
 
   // TUF metadata (specification 5: W, X, Y, Z). Real repositories stay below a tenth of these.
   tufRootBytesMax: 512 * 1024,
@@ -167,6 +179,10 @@ export const limits = {
   goldenBytesMax: 32 * 1024 * 1024,
   /** Downloads are verified in pieces of this size, so that corruption costs one piece. */
   chunkBytes: 1024 * 1024,
+  /** One row of every output, decoded: class probabilities are a KiB, and the configuration is read at each start. */
+  defaultAnswerBytesMax: 64 * 1024,
+  /** Days a bundle may run on without fresh metadata: a century; more is a slip of the keyboard. */
+  staleDaysMax: 36_500,
   // Envelopes and broker
   /** DSSE envelope: the base64 of a full frame body, the type, four signatures. */
   envelopeBytesMax: 160 * 1024,
@@ -277,6 +293,8 @@ export const limits = {
   logTextCharsMax: 4096,
   /** Label combinations of one metric; the rest is counted as `other`, so that no caller can fill the memory. */
   metricSeriesMax: 256,
+  /** Milliseconds for which a count of the fleets is good enough: who scrapes more often gets the same one. */
+  fleetCountMs: 5_000,
   /** Scrapes of one agent under way: each reads the store's folder, and one Prometheus asks one at a time. */
   metricsScrapesMax: 2,
   /** Milliseconds a client of the metrics door may take for its request. */
@@ -307,11 +325,19 @@ export const limits = {
   /** Digests one order may forbid; `revoked.json` holds the long list. */
   revokedPerOrderMax: 256,
 
+  // Audit witnesses
+  /** Text of a signed head: 450 characters, with room for larger numbers and a second signature. */
+  signedHeadCharsMax: 1024,
+  /** Heads whose signature a server has checked since it started; orders that are near in time carry the same. */
+  signedHeadsKept: 256,
+
   // Zones
   /** Formatters kept by the zones adapter, about 50 KB each; the world has 40 offsets in use. */
   zoneFormatsMax: 64,
 
   // Installing
+  /** Ancestors of one bundle that a device reads to see whether a revocation means it; each is two small files. */
+  ancestorsReadMax: 64,
   /** `director.json` and `revoked.json`: 4096 revocations of about 150 bytes. */
   fixedTargetBytesMax: 1024 * 1024,
   /** One metadata file over a slow radio. */
@@ -334,6 +360,8 @@ export const limits = {
   /** First pause between sessions, doubled per failure, full jitter. */
   reconnectMs: 1_000,
   reconnectMsMax: 300_000,
+  /** Widest window that a server may spread its fleet over: longer is an outage, whoever asks for it. */
+  jitterMsMax: 3_600_000,
   /** Changes within this pause are one report. */
   reportPauseMs: 100,
   /** Between two reports of one device. */
@@ -344,6 +372,12 @@ export const limits = {
   reportNumberBlock: 64,
   /** The trusted-time floor is written in steps of this size. */
   timeFloorStepMs: 3_600_000,
+  /**
+   * First look at the age of the metadata after a start, and the pause that it doubles up to: half of what a boot lived
+   * is written down at least, however short it was, and flash is written once an hour.
+   */
+  freshnessFirstLookMs: 60_000,
+  freshnessLookMs: 3_600_000,
   /** Outcomes between two looks of the guard; failures are looked at at once. */
   guardLookEvery: 16,
   /** Pause between looks at open rollouts when nothing happened: soaks and deadlines end within it. */
@@ -381,6 +415,12 @@ export const limits = {
   publishesWaitingMax: 16,
   /** An online key file: role, public key, sealed seed. */
   onlineKeyBytesMax: 4096,
+  /** A share is below 1 KiB; some of them in an archive or a mail are below this. */
+  offlineKeySearchBytesMax: 65_536,
+  /** Files and folders of a data folder, blobs and candidates left out; a server makes about twenty. */
+  dataFolderEntriesMax: 4096,
+  /** Levels below the data folder that are looked into; a server makes two. */
+  dataFolderDepthMax: 8,
 
   // REST
   /** From the first to the last byte of a request's head. */
@@ -573,6 +613,9 @@ export const limits = {
   doctorMemoryLowBytes: 512 * 1024 * 1024,
   /** First warning before an offline role expires: signing takes people, and people take holidays. */
   doctorExpiryMs: 30 * 86_400_000,
+  /** Second and last warning: the week in which it has to be done, and the day after which nothing installs. */
+  doctorExpiryWeekMs: 7 * 86_400_000,
+  doctorExpiryDayMs: 86_400_000,
   /** Blobs of a store that are read again; more is left to the agent's own paced look. */
   doctorStoreBytesMax: 256 * 1024 * 1024,
 } as const;

@@ -20,15 +20,78 @@ export const metricNames = {
     help: 'Telemetry frames refused, by code.',
     labels: ['code'],
   },
+  skein_regressions_total: {
+    type: 'counter',
+    of: 'server',
+    help: 'Bundles that a device had committed and took back later.',
+  },
   skein_broker_connections: {
     type: 'gauge',
     of: 'server',
     help: 'Devices with an open broker session.',
   },
-  skein_broker_plaintext_listener: {
+  skein_plaintext_listener: {
+    type: 'gauge',
+    help: '1 when a door beyond loopback runs without TLS: broker and http, or serving and metrics of an agent.',
+    labels: ['door'],
+  },
+  skein_metadata_expiry_seconds: {
+    type: 'gauge',
+    help: 'Seconds until the signed metadata of a role runs out, as served, or as a device last verified it.',
+    labels: ['role'],
+  },
+  skein_devices: {
     type: 'gauge',
     of: 'server',
-    help: '1 when a listener beyond loopback runs without TLS.',
+    help: 'Devices of all fleets, by enrolment state and presence.',
+    labels: ['state', 'presence'],
+  },
+  skein_rollouts: {
+    type: 'gauge',
+    of: 'server',
+    help: 'Rollouts of all fleets, by status.',
+    labels: ['status'],
+  },
+  skein_rounds: {
+    type: 'gauge',
+    of: 'server',
+    help: 'Federated rounds of all fleets, by status.',
+    labels: ['status'],
+  },
+  skein_http_requests_total: {
+    type: 'counter',
+    of: 'server',
+    help: 'HTTP requests answered, by method, route template and status class.',
+    labels: ['method', 'route', 'status'],
+  },
+  skein_http_request_seconds: {
+    type: 'histogram',
+    of: 'server',
+    help: 'Time from the request to the end of its answer, by route template; streams of events are left out.',
+    labels: ['route'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+  skein_store_transactions_total: {
+    type: 'counter',
+    of: 'server',
+    help: 'Transactions that the store made durable.',
+  },
+  skein_store_transaction_seconds: {
+    type: 'histogram',
+    of: 'server',
+    help: 'Time from asking for a transaction until its rows are on disk, waiting included.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  },
+  skein_store_failures_total: {
+    type: 'counter',
+    of: 'server',
+    help: 'Transactions and reads that the store failed or refused, by code.',
+    labels: ['code'],
+  },
+  skein_database_bytes: {
+    type: 'gauge',
+    of: 'server',
+    help: 'Bytes of the database and its log on disk.',
   },
   skein_broker_messages_total: {
     type: 'counter',
@@ -49,13 +112,23 @@ export const metricNames = {
   },
   process_resident_memory_bytes: {
     type: 'gauge',
-    of: 'agent',
     help: 'Resident bytes of the process that answers.',
   },
   process_start_time_seconds: {
     type: 'gauge',
-    of: 'agent',
-    help: 'When this process began, by the clock of the device.',
+    help: 'When this process began, by the clock of its machine.',
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: 'Processor time of the process that answers, its own and the kernel for it.',
+  },
+  nodejs_eventloop_lag_p99_seconds: {
+    type: 'gauge',
+    help: 'How late the event loop came in one turn of a hundred since the last scrape.',
+  },
+  nodejs_eventloop_lag_max_seconds: {
+    type: 'gauge',
+    help: 'How late the event loop came at worst since the last scrape.',
   },
   skein_supervisor_resident_bytes: {
     type: 'gauge',
@@ -82,6 +155,17 @@ export const metricNames = {
     type: 'gauge',
     of: 'agent',
     help: 'Seconds without a session to the fleet server, at most since this process began.',
+  },
+  skein_metadata_age_seconds: {
+    type: 'gauge',
+    of: 'agent',
+    help: 'Seconds since this device verified fresh metadata, by trusted time or by the time it was alive.',
+  },
+  skein_default_answers_total: {
+    type: 'counter',
+    of: 'agent',
+    help: "Questions answered by a bundle's default answer, because no model may run.",
+    labels: ['app'],
   },
   skein_model_loaded: {
     type: 'gauge',
@@ -167,8 +251,7 @@ export const metricNames = {
   },
   skein_disk_free_bytes: {
     type: 'gauge',
-    of: 'agent',
-    help: 'Free bytes of the disk that holds the state folder: what the store may still take.',
+    help: 'Free bytes of the disk that holds the state folder of a device, or the data folder of a server.',
   },
 } as const satisfies Readonly<Record<string, MetricEntry>>;
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { AuditHeadSchema } from './desired.ts';
+import { SignedHeadSchema } from './desired.ts';
 import {
   AppNameSchema,
   BootIdSchema,
@@ -25,6 +25,8 @@ export const updatePhases = [
   'reverted',
   'refused',
   'no-model',
+  // Beside `no-model`: no model of the app may run, and the default answer of its bundle is given.
+  'default-answer',
 ] as const;
 
 const PhaseSchema = oneOf(updatePhases);
@@ -85,6 +87,7 @@ export const ReportedStateSchema = Type.Object({
   protocol: Type.Object({ min: CounterSchema, max: CounterSchema }),
   facts: FactsSchema,
   zone: Type.Optional(Type.String({ maxLength: 64 })),
-  auditHead: Type.Optional(AuditHeadSchema),
+  /** Largest audit head that came in an order and was signed by the audit key. */
+  signedHead: Type.Optional(SignedHeadSchema),
 });
 export type ReportedState = Static<typeof ReportedStateSchema>;

@@ -37,6 +37,14 @@ export const WindowModelSchema = Type.Object({
 });
 export type WindowModel = Static<typeof WindowModelSchema>;
 
+const DefaultCountSchema = Type.Object({
+  app: AppNameSchema,
+  /** Of the bundle whose default answer was given. */
+  digest: DigestSchema,
+  count: CounterSchema,
+});
+export type DefaultCount = Static<typeof DefaultCountSchema>;
+
 /** Body of `up/window`: sealed bytes, sent again unchanged until `dn/ack` covers them. */
 export const WindowSchema = Type.Object({
   outbox: OutboxIdSchema,
@@ -46,6 +54,8 @@ export const WindowSchema = Type.Object({
   fromMs: InstantMsSchema,
   toMs: InstantMsSchema,
   models: Type.Array(WindowModelSchema, { maxItems: 16 }),
+  /** Questions answered by a bundle's default answer. No model ran: they count for no accuracy, latency or verdict. */
+  defaults: Type.Optional(Type.Array(DefaultCountSchema, { maxItems: 16 })),
   /** Microjoules spent on inference, where the device can tell. */
   energyMicrojoules: Type.Optional(CounterSchema),
 });

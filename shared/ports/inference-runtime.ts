@@ -74,8 +74,8 @@ export interface InferenceSession {
    * `session-lost`, `queue-full`.
    */
   run(inputs: ReadonlyMap<string, Tensor>): Promise<InferenceResult>;
-  /** Resident bytes of the hosting process, or of the worker's share where that can be told. */
-  residentBytes(): Promise<number>;
+  /** Resident bytes of the hosting process, or of the worker's share; `undefined` where that cannot be told. */
+  residentBytes(): Promise<number | undefined>;
   /** Calls that run end first, bounded by their deadline; waiting ones are rejected with `session-lost`. */
   close(): Promise<void>;
 }

@@ -2,8 +2,10 @@
 export interface ProcessHost {
   /** Throws an OperatingError `spawn-failed`. */
   spawn(options: SpawnProcess, listener: ProcessListener): Promise<ChildProcess>;
-  /** SIGKILL to what a dead child left behind; nothing when it has ended or the pid belongs to another process now. */
-  killOrphan(orphan: ProcessIdentity): void;
+  /** SIGKILL to a process the child started; nothing when it has ended or the pid belongs to another process now. */
+  kill(process: ProcessIdentity): void;
+  /** Its resident memory in bytes; `undefined` when it has ended or the pid belongs to another process now. */
+  residentBytesOf(process: ProcessIdentity): Promise<number | undefined>;
 }
 
 /** A pid is given away again; with the moment of its birth (the kernel's clock ticks) it names one process for ever. */

@@ -13,16 +13,21 @@ import {
 const press = addressOf('press-7');
 const lathe = addressOf('lathe-3');
 
+const ignore = (): void => undefined;
+
 /** What every Broker promises to the server. */
 export function brokerSuite(name: string, open: () => Promise<MessageWorld>): void {
   describe(`Broker: ${name}`, () => {
     let world: MessageWorld;
     let heard: HeardMessages;
+    let atTheDoor: () => Promise<void>;
 
     beforeEach(async () => {
       world = await open();
       heard = new HeardMessages();
-      await world.settle(world.broker.start(createSuiteGate(world.nowMs), heard));
+      atTheDoor = async () => undefined;
+      const gate = createSuiteGate(world.nowMs, () => atTheDoor());
+      await world.settle(world.broker.start(gate, heard));
     });
     afterEach(() => world.close());
 
@@ -39,6 +44,12 @@ export function brokerSuite(name: string, open: () => Promise<MessageWorld>): vo
         'plant/press-7 window 3',
         'plant/press-7 presence on',
       ]);
+    });
+
+    test('given a started broker, it is open until it is closed', async () => {
+      expect(world.broker.isOpen()).toBe(true);
+      await world.settle(world.broker.close());
+      expect(world.broker.isOpen()).toBe(false);
     });
 
     test('given two devices, a message to one reaches that one alone', async () => {
@@ -130,6 +141,19 @@ export function brokerSuite(name: string, open: () => Promise<MessageWorld>): vo
       const again = await connectDevice(world, press);
       await world.pass();
       expect(again.inbox).toEqual([]);
+    });
+
+    test('when a device is purged while its login is judged, it gets no session and leaves no will', async () => {
+      const other = await connectDevice(world, lathe);
+      atTheDoor = () => world.broker.purge(press);
+      await world.settle(connectDevice(world, press).then(ignore, ignore));
+      await world.pass(20);
+      expect(world.broker.isConnected(press)).toBe(false);
+      expect(heard.lines).toEqual([]);
+      expect(other.endings).toEqual([]);
+      atTheDoor = async () => undefined;
+      await connectDevice(world, press);
+      expect(world.broker.isConnected(press)).toBe(true);
     });
 
     test('when a token runs out, the session ends', async () => {

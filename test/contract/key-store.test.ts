@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { sealKey } from '../../cli/keys/key-file.ts';
 import { createOfflineSigner } from '../../cli/keys/offline-signer.ts';
 import { jsonBytes } from '../../cli/keys/workspace.ts';
 import { createOnlineKeys, FileKeyStore } from '../../fleet-server/adapters/keys/file-key-store.ts';
+import { refuseOfflineKeys } from '../../fleet-server/adapters/keys/offline-key-search.ts';
+import { limits } from '../../shared/contracts/limits.ts';
 import { SeededKeys } from '../../sim/world/seeded-keys.ts';
 import { keyStoreSuite } from './key-store.suite.ts';
 
@@ -88,5 +90,74 @@ describe('given a folder of online keys', () => {
     await writeFile(pathOf('snapshot'), text.replace('"snapshot"', '"audit"'));
     await rm(pathOf('audit'));
     expect(await opened('one long secret')).toBe('key-unreadable');
+  });
+});
+
+describe('given the data folder of a server', () => {
+  let sealed: Uint8Array = new Uint8Array(0);
+  beforeAll(() => {
+    const seed = randomBytes(32);
+    const { publicKey } = createOfflineSigner(seed);
+    const key = { role: 'root' as const, holder: '1', passphrase: 'long secret' };
+    sealed = jsonBytes(sealKey({ ...key, nowMs: 0, seed, publicKey }));
+  });
+  const share = (): Uint8Array => sealed;
+  const put = async (place: string, bytes: Uint8Array | string): Promise<void> => {
+    await mkdir(dirname(join(folder, place)), { recursive: true });
+    await writeFile(join(folder, place), bytes);
+  };
+  const searched = async (): Promise<string> => {
+    try {
+      await refuseOfflineKeys(folder);
+      return 'ok';
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  it('when it holds what a server keeps, and public keys of offline roles, nothing is found', async () => {
+    await createOnlineKeys({ folder: join(folder, 'keys') });
+    await put('first-root.json', '{"signed":{"_type":"root","roles":{"root":{},"targets":{}}}}');
+    await put('root-1.pub', 'a'.repeat(64));
+    await put('secrets/cells.hex', 'b'.repeat(64));
+    expect(await searched()).toBe('ok');
+  });
+
+  it.each([
+    'keys/root-1.key.json',
+    'keys/root-1.bak',
+    'root-1',
+    'secrets/old/.hidden',
+    'a/b/c/d/e/f/g/share.txt',
+  ])('when a share lies in it as %s, the server does not start', async (place) => {
+    await put(place, share());
+    expect(await searched()).toBe('offline-key-on-server');
+  });
+
+  it('when a share is wrapped, linked, or spelled by hand, it is found too', async () => {
+    await put('mail.eml', `Subject: my share\n\n${Buffer.from(share()).toString()}\n-- \n`);
+    expect(await searched()).toBe('offline-key-on-server');
+    await rm(join(folder, 'mail.eml'));
+    const elsewhere = await mkdtemp(join(tmpdir(), 'skein-share-'));
+    await writeFile(join(elsewhere, 'share'), share());
+    await symlink(join(elsewhere, 'share'), join(folder, 'link'));
+    expect(await searched()).toBe('offline-key-on-server');
+    await rm(elsewhere, { recursive: true });
+    expect(await searched()).toBe('ok');
+    await put('bare', JSON.stringify({ role: 'targets', seed: 'whatever' }));
+    expect(await searched()).toBe('offline-key-on-server');
+  });
+
+  it('when somebody uploads a share as a blob, that does not keep the server from starting', async () => {
+    await put('blobs/sha256/aa/aa', share());
+    expect(await searched()).toBe('ok');
+  });
+
+  it('when it is too deep or too full to be looked at, the server says so instead of giving up', async () => {
+    await put(`${'x/'.repeat(limits.dataFolderDepthMax + 1)}share`, share());
+    expect(await searched()).toBe('data-folder-crowded');
+    await rm(join(folder, 'x'), { recursive: true });
+    for (let n = 0; n <= limits.dataFolderEntriesMax; n += 1) await put(`many/${n}`, '');
+    expect(await searched()).toBe('data-folder-crowded');
   });
 });

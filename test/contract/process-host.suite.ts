@@ -128,18 +128,23 @@ export function processHostSuite(name: string, open: () => ProcessHostUnderTest)
       expect(await under.run(child.residentBytes())).toBeGreaterThan(1024 * 1024);
     });
 
-    test('when an orphan is killed, its birth must match too', async () => {
+    test('when a process is looked at and killed by its identity, its birth must match too', async () => {
       const under = open();
       const { child, seen } = await start(under, 'echo');
       await under.run(seen.until(firstWord(seen)));
       const birth = under.birthOf(child.pid) ?? expect.unreachable();
-      under.host.killOrphan({ pid: child.pid, birth: `${birth}0` });
+      const another = { pid: child.pid, birth: `${birth}0` };
+      under.host.kill(another);
+      expect(await under.run(under.host.residentBytesOf(another))).toBeUndefined();
       child.send('still there');
       await under.run(seen.until(() => seen.messages.length > 1));
-      under.host.killOrphan({ pid: child.pid, birth });
+      const identity = { pid: child.pid, birth };
+      expect(await under.run(under.host.residentBytesOf(identity))).toBeGreaterThan(1024 * 1024);
+      under.host.kill(identity);
       await under.run(seen.until(end(seen)));
       expect(seen.exits).toEqual([{ code: null, signal: 'SIGKILL' }]);
-      under.host.killOrphan({ pid: child.pid, birth });
+      under.host.kill(identity);
+      expect(await under.run(under.host.residentBytesOf(identity))).toBeUndefined();
     });
   });
 }

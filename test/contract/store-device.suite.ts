@@ -110,7 +110,16 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
             { cell: 7, count: 4 },
             { cell: 8, count: 1 },
           ]);
-          expect(await tx.devices.countByState(plant)).toEqual([{ state: 'accepted', count: 5 }]);
+          const accepted = { state: 'accepted', online: false };
+          expect(await tx.devices.countByState(plant)).toEqual([{ ...accepted, count: 5 }]);
+          await tx.devices.update(plant, deviceId('d2'), { online: true });
+          expect(await tx.devices.countByState(plant)).toEqual(
+            expect.arrayContaining([
+              { ...accepted, count: 4 },
+              { ...accepted, online: true, count: 1 },
+            ]),
+          );
+          expect(await tx.devices.countByState(harbour)).toEqual([]);
         });
       }));
 
@@ -180,23 +189,6 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
           await tx.devices.putReportedEnvelope(report);
           expect(await tx.devices.reportedEnvelope(plant, deviceId('d1'))).toEqual(report);
           expect(await tx.devices.reportedEnvelope(plant, deviceId('d2'))).toBeNull();
-        });
-      }));
-
-    test('when replay marks are written again, the newest stands', () =>
-      withStore(open, async (store) => {
-        const mark = (id: string, seq: number) => ({
-          device: deviceId(id),
-          epoch: epochOf('e'),
-          boot: bootId('b'),
-          seq,
-        });
-        await store.transaction(async (tx) => {
-          await tx.devices.putReplayMarks(plant, [mark('d1', 1), mark('d2', 2)]);
-          await tx.devices.putReplayMarks(plant, [mark('d1', 7)]);
-          const ids = [deviceId('d2'), deviceId('d1'), deviceId('d3')];
-          expect(await tx.devices.replayMarks(plant, ids)).toEqual([mark('d1', 7), mark('d2', 2)]);
-          expect(await tx.devices.replayMarks(harbour, ids)).toEqual([]);
         });
       }));
 

@@ -3,7 +3,7 @@ import { auditHeadOf } from '../../fleet-server/core/audit/audit-chain.ts';
 import type { Bundle } from '../../fleet-server/core/model/bundle.ts';
 import { appendAudit } from '../../fleet-server/runner/append-audit.ts';
 import { verifyAudit } from '../../fleet-server/runner/verify-audit.ts';
-import { digest, harbour, plant, targetPath } from '../support/store-nouns.ts';
+import { device, deviceId, digest, harbour, plant, targetPath } from '../support/store-nouns.ts';
 import { type OpenStore, withStore } from './store.suite.ts';
 
 const bundle = (version: string, change: Partial<Bundle> = {}): Bundle => ({
@@ -15,6 +15,7 @@ const bundle = (version: string, change: Partial<Bundle> = {}): Bundle => ({
   status: 'live',
   blobs: [digest('a'), digest('b')],
   publishedAtMs: 5,
+  minAgent: '0.1.0',
   ...change,
 });
 
@@ -29,6 +30,16 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
           expect(await tx.bundles.get(harbour, targetPath('1.0.0'))).toBeNull();
           expect(await tx.bundles.find(harbour, digest('1'))).toBeNull();
           expect((await tx.bundles.find(harbour, digest('2')))?.version).toBe('2.0.0');
+          const asked = [digest('1'), digest('2'), digest('9')];
+          expect(await tx.bundles.listMinAgents(plant, asked)).toEqual(
+            new Map([
+              [digest('1'), '0.1.0'],
+              [digest('2'), '0.1.0'],
+            ]),
+          );
+          expect([...(await tx.bundles.listMinAgents(harbour, asked)).keys()]).toEqual([
+            digest('2'),
+          ]);
           expect(await tx.bundles.namesBlob(plant, digest('a'))).toBe(true);
           expect(await tx.bundles.namesBlob(harbour, digest('a'))).toBe(false);
           expect(await tx.bundles.namesBlob(harbour, digest('c'))).toBe(true);
@@ -55,6 +66,7 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
     test('when nothing holds an old blob any more, it is garbage', () =>
       withStore(open, async (store) => {
         const blob = (digit: string, storedAtMs: number) => ({
+          purpose: 'bundle' as const,
           digest: digest(digit),
           sizeBytes: 3,
           storedAtMs,
@@ -77,6 +89,25 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
         });
       }));
 
+    test('when a blob is brought for a round and for a bundle, it is a bundle’s, in whatever order', () =>
+      withStore(open, async (store) => {
+        const blob = (digit: string, purpose: 'bundle' | 'round') => ({
+          ...{ digest: digest(digit), sizeBytes: 3, storedAtMs: 1, purpose },
+        });
+        await store.transaction(async (tx) => {
+          for (const purpose of ['round', 'bundle'] as const)
+            await tx.blobs.put(blob('a', purpose));
+          for (const purpose of ['bundle', 'round'] as const)
+            await tx.blobs.put(blob('b', purpose));
+          await tx.blobs.put(blob('c', 'round'));
+          const purposes = [];
+          for (const digit of ['a', 'b', 'c']) {
+            purposes.push((await tx.blobs.get(digest(digit)))?.purpose);
+          }
+          expect(purposes).toEqual(['bundle', 'bundle', 'round']);
+        });
+      }));
+
     test('when events are removed, ids go on rising and a fleet sees its own only', () =>
       withStore(open, async (store) => {
         const draft = { atMs: 1, kind: 'device-online', subject: 'd1', content: { a: [1] } };
@@ -92,6 +123,31 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
           expect(await tx.events.range(plant)).toEqual({ oldest: third, newest: third });
           expect(await tx.events.removeOldest(plant, 0)).toBe(1);
           expect(await tx.events.append(plant, draft)).toBeGreaterThan(third);
+        });
+      }));
+
+    test('when devices return heads, each device keeps its largest and each head is listed once', () =>
+      withStore(open, async (store) => {
+        const head = (size: number, hash: string) => ({
+          ...{ size, hash: hash.repeat(64), atMs: size, signedHead: `${size} ${hash}` },
+        });
+        const by = (name: string, fleet = plant) => ({ fleet, device: deviceId(name) });
+        await store.transaction(async (tx) => {
+          const known = [device('d1'), device('d2'), device('d1', { fleet: harbour })];
+          for (const one of known) await tx.devices.insert(one);
+          await tx.audit.putWitness({ ...by('d2'), ...head(4, 'b') });
+          await tx.audit.putWitness({ ...by('d1'), ...head(4, 'b') });
+          await tx.audit.putWitness({ ...by('d1'), ...head(4, 'c') });
+          await tx.audit.putWitness({ ...by('d1'), ...head(3, 'a') });
+          await tx.audit.putWitness({ ...by('d1', harbour), ...head(3, 'a') });
+          const first = { ...by('d1', harbour), ...head(3, 'a'), devices: 1 };
+          const second = { ...by('d1'), ...head(4, 'b'), devices: 2 };
+          expect(await tx.audit.listWitnesses({ limit: 9 })).toEqual([first, second]);
+          await tx.audit.putWitness({ ...by('d1', harbour), ...head(4, 'a') });
+          const forked = { ...first, ...head(4, 'a') };
+          expect(await tx.audit.listWitnesses({ limit: 9 })).toEqual([forked, second]);
+          expect(await tx.audit.listWitnesses({ limit: 1, after: forked })).toEqual([second]);
+          expect(await tx.audit.listWitnesses({ limit: 9, after: second })).toEqual([]);
         });
       }));
 
@@ -117,7 +173,7 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
         expect(rows.map(({ number }) => number)).toEqual([2, 3, 4]);
         const heads = [first, ...rows].flatMap((row) => auditHeadOf(row) ?? []);
         const verified = await verifyAudit(store, heads);
-        expect(verified).toEqual({ ok: true, value: heads[3] });
+        expect(verified).toEqual({ ok: true, value: { head: heads[3], devices: 0 } });
         const seen = await store.read((view) => view.audit.list(plant, { limit: 9 }));
         expect(seen.map(({ subject }) => subject)).toEqual(['d1', 'd3', 'd4', 'd5']);
         expect(await store.read((view) => view.audit.list(harbour, { limit: 9 }))).toEqual([]);

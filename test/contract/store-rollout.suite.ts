@@ -51,6 +51,13 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
             { rollout: rolloutId('a'), app: filetype, version: 1 },
           ]);
           expect(await tx.rollouts.list(harbour, {}, { limit: 9 })).toEqual([]);
+          expect(await tx.rollouts.countByStatus(plant)).toEqual(
+            expect.arrayContaining([
+              { status: 'running', count: 2 },
+              { status: 'completed', count: 1 },
+            ]),
+          );
+          expect(await tx.rollouts.countByStatus(harbour)).toEqual([]);
         });
       }));
 
@@ -65,6 +72,46 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
           const stopped = await tx.rollouts.listStopped(plant, digests);
           expect(stopped).toEqual([digest('2'), digest('3')]);
           expect(await tx.rollouts.listStopped(harbour, digests)).toEqual([]);
+        });
+      }));
+
+    test('when devices take a bundle back after its commit, it is counted by digest and rollout', () =>
+      withStore(open, async (store) => {
+        const regressed = {
+          ...{ digest: digest('2'), rollout: id, device: deviceId('d1'), code: 'hang', atMs: 5 },
+        };
+        const later = { ...regressed, device: deviceId('d2'), code: 'accuracy', atMs: 9 };
+        await store.transaction(async (tx) => {
+          await tx.rollouts.addRegression(plant, regressed);
+          await tx.rollouts.addRegression(plant, later);
+          await tx.rollouts.addRegression(plant, { ...later, rollout: rolloutId('b') });
+          await tx.rollouts.addRegression(plant, { ...later, digest: digest('3') });
+          expect(await tx.rollouts.listRegressions(plant, [digest('2')])).toEqual([
+            {
+              ...{ digest: digest('2'), rollout: id, count: 2, firstAtMs: 5, lastAtMs: 9 },
+              ...{ lastDevice: 'd2', lastCode: 'accuracy' },
+            },
+            {
+              ...{ digest: digest('2'), rollout: rolloutId('b'), count: 1, firstAtMs: 9 },
+              ...{ lastAtMs: 9, lastDevice: 'd2', lastCode: 'accuracy' },
+            },
+          ]);
+          expect(await tx.rollouts.listRegressions(plant, [])).toEqual([]);
+          expect(await tx.rollouts.listRegressions(harbour, [digest('2')])).toEqual([]);
+        });
+      }));
+
+    test('when a device asks what it may be given, apps of drafts and of aborted rollouts are not named', () =>
+      withStore(open, async (store) => {
+        const app = (name: string) => name as typeof filetype;
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a', { app: app('b'), status: 'completed' }));
+          await tx.rollouts.insert(rollout('b', { app: app('a'), status: 'running' }));
+          await tx.rollouts.insert(rollout('c', { app: app('a'), status: 'completed' }));
+          await tx.rollouts.insert(rollout('d', { app: app('c'), status: 'draft' }));
+          await tx.rollouts.insert(rollout('e', { app: app('d'), status: 'aborted' }));
+          expect(await tx.rollouts.listApps(plant)).toEqual(['a', 'b']);
+          expect(await tx.rollouts.listApps(harbour)).toEqual([]);
         });
       }));
 
@@ -209,6 +256,10 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
           expect(await tx.rounds.update(plant, round.round, write)).toBe(false);
           expect(await tx.rounds.list(plant, { limit: 9 })).toMatchObject([{ version: 2 }]);
           expect(await tx.rounds.get(harbour, round.round)).toBeNull();
+          expect(await tx.rounds.countByStatus(plant)).toEqual([
+            { status: 'aggregated', count: 1 },
+          ]);
+          expect(await tx.rounds.countByStatus(harbour)).toEqual([]);
         });
       }));
   });

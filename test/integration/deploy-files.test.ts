@@ -202,10 +202,22 @@ const ruleNames: Rule = ({ rules }) =>
   rules.groups
     .flatMap((group) => group.rules)
     .flatMap(({ alert, expr }) => {
-      const names = expr.match(/\b(?:skein|process)_[a-z_]+/g) ?? [];
+      const names = expr.match(/\b(?:skein|process|nodejs)_[a-z0-9_]+/g) ?? [];
       const unknown = names.filter((name) => !isMetric(name)).map((name) => `${alert}: ${name}`);
-      return names.length === 0 && !/\bup\b/.test(expr) ? [`${alert}: no metric`] : unknown;
+      const isSilent = names.length === 0 && !/\bup\b/.test(expr);
+      return [...unknown, ...unknownLabels(expr), ...(isSilent ? [`${alert}: no metric`] : [])];
     });
+/** Labels that Prometheus adds to each series, and that of a histogram's buckets. */
+const scraped = ['instance', 'job', 'le'];
+const unknownLabels = (expr: string): readonly string[] =>
+  [...expr.matchAll(/\b([a-z]+_[a-z0-9_]+)\{([^}]*)\}/g)].flatMap(([, name = '', inside = '']) => {
+    const { labels = [] } =
+      entries[name.replace(/_(bucket|sum|count)$/, '')] ?? entries[name] ?? {};
+    const used = [...inside.matchAll(/([a-z]+)\s*[=!]/g)].map(([, label = '']) => label);
+    return used
+      .filter((l) => !labels.includes(l) && !scraped.includes(l))
+      .map((l) => `${name}: ${l}`);
+  });
 const entries: Readonly<Record<string, MetricEntry>> = metricNames;
 const isMetric = (name: string): boolean =>
   name in entries || entries[name.replace(/_(bucket|sum|count)$/, '')]?.type === 'histogram';
@@ -342,6 +354,12 @@ const rules: readonly [string, Rule, readonly Deployment[]][] = [
     [
       { ...shipped, rules: { groups: [{ rules: [{ alert: 'a', expr: 'skein_nothing > 1' }] }] } },
       { ...shipped, rules: { groups: [{ rules: [{ alert: 'a', expr: '1 > 2' }] }] } },
+      {
+        ...shipped,
+        rules: {
+          groups: [{ rules: [{ alert: 'a', expr: 'skein_rollouts{state="aborted"} > 0' }] }],
+        },
+      },
     ],
   ],
   [

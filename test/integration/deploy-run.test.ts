@@ -130,8 +130,8 @@ async function runNode(
 const link = {
   previousExit: undefined,
   askToBeKilled: () => undefined,
-  trialStarted: () => undefined,
-  trialEnded: () => undefined,
+  trials: { started: () => undefined, ended: () => undefined },
+  guardMemory: () => undefined,
   close: () => undefined,
 };
 

@@ -40,7 +40,7 @@ async function putBlob(bytes: Uint8Array, holder?: string): Promise<void> {
   const digest = digestOf(bytes);
   await blobs.put(digest, streamOf(bytes), { bytesMax: 1_000 });
   await store.transaction(async (tx) => {
-    await tx.blobs.put({ digest, sizeBytes: bytes.length, storedAtMs: 1 });
+    await tx.blobs.put({ digest, sizeBytes: bytes.length, storedAtMs: 1, purpose: 'bundle' });
     if (holder !== undefined) await tx.blobs.hold(holder, [digest]);
   });
 }

@@ -231,3 +231,19 @@ test('when the transaction cannot begin, no work writes outside of it', async ()
   expect(database.prepare('select count(*) as count from fleets').get()).toEqual({ count: 0 });
   database.close();
 });
+
+test('when orders were signed before heads were, the migration has each signed anew before it is served', () => {
+  const path = at('a.db');
+  const before = openWriter({ path, migrations: migrations.slice(0, 2) });
+  before.exec("insert into fleets values ('plant', 'Plant', 0)");
+  before.exec(
+    `insert into devices values ('plant', 'd1', 'aa', 'bb', 'accepted', 'ee', 7, '{}', null, 1, '{}', null, null, 1, 1,
+     0, null, null, 0, null, 0, 0, 1, 1, 0)`,
+  );
+  before.exec("insert into desiredEnvelopes values ('plant', 'd1', 1, 1, x'00', 5000)");
+  before.close();
+  const after = openWriter({ path, migrations });
+  const signedAtMs = after.prepare('select signedAtMs from desiredEnvelopes').pluck().get();
+  expect(signedAtMs).toBe(0);
+  after.close();
+});

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { birthOf } from '../../shared/adapters/proc-file.ts';
-import { loopModel } from '../support/onnx-graphs.ts';
+import { fillModel, loopModel } from '../support/onnx-graphs.ts';
 
 const parentFile = fileURLToPath(new URL('../support/supervising-parent.mjs', import.meta.url));
 const policy = { heartbeatTimeoutMs: 3_000, restartDelayMs: 50, stopTimeoutMs: 1_000 };
@@ -18,6 +18,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'skein-supervisor-'));
   writeFileSync(journal(), '');
   writeFileSync(join(folder, 'endless.onnx'), loopModel(4_611_686_018_427_387_904n));
+  writeFileSync(join(folder, 'fill.onnx'), fillModel());
 });
 
 afterEach(() => {
@@ -30,6 +31,8 @@ interface Entry {
   readonly behaviour?: string;
   readonly pid?: number;
   readonly trialPid?: number;
+  readonly outcome?: string;
+  readonly warned?: boolean;
   readonly previousExit?: Readonly<Record<string, unknown>>;
 }
 
@@ -39,13 +42,13 @@ const entries = (): Entry[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Entry);
 
-function supervise(behaviours: string): Promise<number | null> {
+function supervise(behaviours: string, own: object = {}): Promise<number | null> {
   const child = spawn(
     process.execPath,
     [
       parentFile,
       join(folder, 'state'),
-      JSON.stringify(policy),
+      JSON.stringify({ ...policy, ...own }),
       journal(),
       join(folder, 'endless.onnx'),
       behaviours,
@@ -63,6 +66,13 @@ async function until(isTrue: () => boolean): Promise<void> {
 
 const startOf = (behaviour: string): Entry | undefined =>
   entries().find((entry) => entry.behaviour === behaviour);
+
+const trialPidOf = (): number =>
+  entries().find((entry) => entry.trialPid !== undefined)?.trialPid ?? 0;
+
+/** Killed, and not yet reaped by a parent that is blocked. */
+const isZombie = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z') ?? false;
 
 function killIfAlive(pid: number): void {
   try {
@@ -110,11 +120,41 @@ describe('the supervisor over real processes', () => {
 
   it('when the agent dies while its trial hangs in a native call, the trial is killed', async () => {
     const exit = supervise('abandon,serve');
-    await until(() => entries().some(({ trialPid }) => trialPid !== undefined));
-    const trialPid = entries().find((entry) => entry.trialPid !== undefined)?.trialPid ?? 0;
+    await until(() => trialPidOf() > 0);
+    const trialPid = trialPidOf();
     expect(birthOf(trialPid)).toBeDefined();
     await until(() => startOf('serve') !== undefined);
     await until(() => birthOf(trialPid) === undefined);
+    supervisor?.kill('SIGTERM');
+    expect(await exit).toBe(0);
+  });
+
+  it.each([
+    ['takes more memory than it may', 'bomb', 'memory-limit'],
+    ['hangs past its deadline', 'stall', 'inference-timeout'],
+  ])(
+    'when a trial %s while the agent is blocked, kills the trial, and the agent learns why',
+    async (_case, behaviour, code) => {
+      // The heartbeat is no help here: its silence is judged long after this test.
+      const exit = supervise(behaviour, { heartbeatTimeoutMs: 600_000 });
+      await until(() => trialPidOf() > 0);
+      await until(() => birthOf(trialPidOf()) === undefined || isZombie(trialPidOf()));
+      expect(entries().map((entry) => entry.behaviour ?? 'trial')).toEqual([behaviour, 'trial']);
+      writeFileSync(join(folder, 'released'), '');
+      await until(() => entries().some(({ outcome }) => outcome !== undefined));
+      expect(entries().at(-1)).toEqual({ outcome: code });
+      supervisor?.kill('SIGTERM');
+      expect(await exit).toBe(0);
+    },
+  );
+
+  it('when the agent itself holds more memory than its guard, warns it, kills it and tells it why', async () => {
+    const exit = supervise('swell,serve');
+    await until(() => startOf('serve') !== undefined);
+    expect(entries()[1]).toEqual({ warned: true });
+    expect(startOf('serve')?.previousExit).toEqual({
+      ...{ reason: 'memory-limit', code: null, signal: 'SIGKILL', crashesInWindow: 1 },
+    });
     supervisor?.kill('SIGTERM');
     expect(await exit).toBe(0);
   });

@@ -149,6 +149,27 @@ describe('given a bundle that offline keys revoke', { timeout: 300_000 }, () => 
     await world.stop();
   });
 
+  it('when it only has to be replaced, it goes on, also after a boot without any network', async () => {
+    const { world } = await updatedFleet('replaced');
+    world.revoke([bundleAt(world, 1).digest], 'replace');
+    await logInAgain(world);
+    expect(deviceOf(world).agent?.state.replaced.size).toBe(1);
+    expect(versionsOf(world)).toEqual(['2.0.0', '2.0.0']);
+    await bootAlone(world);
+    expect(world.versionOf(device)).toBe('2.0.0');
+    await world.stop();
+  });
+
+  it('when the one before has to be replaced, an abort does not bring it back', async () => {
+    const { world, rollout } = await updatedFleet('replaced-before');
+    world.revoke([bundleAt(world, 0).digest], 'replace');
+    await logInAgain(world);
+    await abort(world, rollout);
+    await world.loop.runFor(10 * secondMs);
+    expect(versionsOf(world)).not.toContain('1.0.0');
+    await world.stop();
+  });
+
   it('when the device then boots without any network, it does not run', async () => {
     const { world } = await updatedFleet('revoked-offline');
     world.revoke([bundleAt(world, 1).digest]);

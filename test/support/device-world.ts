@@ -25,7 +25,11 @@ export const doubler = 'doubler' as AppName;
 export const worldClaim = 'a-claim-for-the-device-world';
 
 /** `y = 2 x` over floats: a real bundle around a real graph, proven after a few inferences. */
-export function doublerBundle(version: string, graph: Uint8Array = tinyModel()): PackedBundle {
+export function doublerBundle(
+  version: string,
+  graph: Uint8Array = tinyModel(),
+  own: Partial<PackedBundle['config']['limits']> = {},
+): PackedBundle {
   const vector = (name: string, values: readonly number[]) => ({
     ...{ name, type: 'float32' as const, shape: [values.length] },
     base64: base64Of(new Uint8Array(Float32Array.from(values).buffer)),
@@ -58,7 +62,7 @@ export function doublerBundle(version: string, graph: Uint8Array = tinyModel()):
     },
     profile: { n: 0, monitored: [] },
     probation: { inferences: 5, durationMs: 200 },
-    limits: { memoryBytesMax: 2 ** 29, loadTimeoutMs: 30_000, runTimeoutMs: 2_000 },
+    limits: { memoryBytesMax: 2 ** 29, loadTimeoutMs: 30_000, runTimeoutMs: 2_000, ...own },
     guards: { errorShareMax: 0.5, latencyP95MsMax: 10_000, confidenceMin: 0, inferencesMin: 50 },
     stale: { maxDays: 365, then: 'keep' },
     minAgent: '0.1.0',

@@ -4,6 +4,7 @@ import type { Role } from '../../fleet-server/core/model/access.ts';
 import { createHttp, type HttpDeps } from '../../fleet-server/http/create-http.ts';
 import { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
+import { findMissing } from '../../fleet-server/runner/readiness.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
 import type { BootId, FleetId } from '../../shared/core/ids.ts';
 import { createPrng } from '../../shared/core/prng.ts';
@@ -34,6 +35,8 @@ export class HttpWorld {
   readonly store: SqlStore;
   readonly broker = new SimBroker({ clock: this.clock, prng: createPrng('http/broker') });
   readonly log = new RecordingLog();
+  readonly random = new SimRandom('http');
+  readonly tokens: SimSessionTokens;
   readonly server: FleetServer;
   readonly desks: FrontDesks;
   readonly closing = new AbortController();
@@ -43,9 +46,9 @@ export class HttpWorld {
 
   constructor({ store = openMemoryStore().store, metrics = silentMetrics }: HttpWorldParts = {}) {
     this.store = store;
-    const random = new SimRandom('http');
-    const { clock, broker, log } = this;
-    const tokens = new SimSessionTokens({ clock, random: random.fork('tokens') });
+    const { clock, broker, log, random } = this;
+    this.tokens = new SimSessionTokens({ clock, random: random.fork('tokens') });
+    const { tokens } = this;
     const ports = {
       ...{ store, broker, clock, random, tokens, log, metrics },
       zones: new PinnedZones(),
@@ -69,10 +72,14 @@ export class HttpWorld {
     world.app = await createHttp({
       desks: world.desks,
       log: world.log,
+      metrics: parts.metrics ?? silentMetrics,
       random: new SimRandom('http/requests'),
       hosts: ['127.0.0.1', 'localhost'],
       health: {
-        notReady: async () => undefined,
+        notReady: () =>
+          findMissing({
+            ...{ store: world.store, broker: world.broker, closing: world.closing.signal },
+          }),
         exposition: async () => ({ contentType: 'text/plain', text: '# none\n' }),
       },
       enrolment: { origin: testOrigin, rootDigest: async () => `sha256:${'a'.repeat(64)}` },

@@ -30,10 +30,14 @@ export const addressOf = (device: string, inFleet = 'plant'): DeviceAddress => (
   device: device as DeviceId,
 });
 
-/** Passwords of the suites: `<fleet>:<seconds to live>`, or anything else to be refused. */
-export function createSuiteGate(nowMs: () => number): BrokerGate {
+/** Passwords of the suites: `<fleet>:<seconds to live>`, or anything else to be refused. `meanwhile` runs at each. */
+export function createSuiteGate(
+  nowMs: () => number,
+  meanwhile: () => Promise<void> = async () => undefined,
+): BrokerGate {
   return {
     async checkLogin({ clientId, password }) {
+      await meanwhile();
       const [named = '', seconds = ''] = password.split(':');
       if (!/^[0-9]+$/.test(seconds)) return err({ code: 'token-invalid' });
       const expiresAtMs = nowMs() + Number(seconds) * 1000;

@@ -82,6 +82,25 @@ export function fillModel(): Uint8Array {
   );
 }
 
+/** `y = 2 x`, and on the way a tensor of `x[0] * x[1] * ...` zeros, whose memory the session keeps: a leak by input. */
+export function leakModel(): Uint8Array {
+  return modelOf(
+    graphOf({
+      nodes: [
+        nodeOf('Add', { inputs: ['x', 'x'], outputs: ['doubled'] }),
+        nodeOf('Cast', { inputs: ['x'], outputs: ['size'] }, [integerAttribute('to', int64)]),
+        nodeOf('ConstantOfShape', { inputs: ['size'], outputs: ['filled'] }),
+        nodeOf('ReduceSum', { inputs: ['filled'], outputs: ['zero'] }, [
+          integerAttribute('keepdims', 0),
+        ]),
+        nodeOf('Add', { inputs: ['doubled', 'zero'], outputs: ['y'] }),
+      ],
+      inputs: [x],
+      outputs: [valueOf('y', float32, ['n'])],
+    }),
+  );
+}
+
 /** `y = x + w`, with `w` as external data of `elements` floats in the file `location`. */
 export function externalModel(location: string, elements: number): Uint8Array {
   const entry = (key: string, value: string): Uint8Array =>

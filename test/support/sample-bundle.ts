@@ -1,6 +1,6 @@
 import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { base64Of } from '../../shared/core/bytes.ts';
-import type { AppName } from '../../shared/core/ids.ts';
+import type { AppName, Digest } from '../../shared/core/ids.ts';
 import { externalModel } from './onnx-graphs.ts';
 
 export interface SampleOptions {
@@ -10,7 +10,9 @@ export interface SampleOptions {
   /** Another graph, for bundles that must be refused. */
   readonly graph?: Uint8Array;
   readonly elements?: number;
+  readonly parent?: Digest;
   readonly provider?: 'cpu' | 'webgpu';
+  readonly minAgent?: string;
 }
 
 /** A whole small bundle: `y = x + w` with `w` as an external tensor. */
@@ -62,7 +64,8 @@ export function sampleBundle(options: SampleOptions = {}): PackedBundle {
     limits: { memoryBytesMax: 64 * 1024 * 1024, loadTimeoutMs: 10_000, runTimeoutMs: 1000 },
     guards: { errorShareMax: 0.1, latencyP95MsMax: 100, confidenceMin: 0, inferencesMin: 20 },
     stale: { maxDays: 365, then: 'keep' },
-    minAgent: '0.1.0',
+    minAgent: options.minAgent ?? '0.1.0',
+    ...(options.parent === undefined ? {} : { parent: options.parent }),
     lineage: { createdAtMs: 0 },
   });
 }

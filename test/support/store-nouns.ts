@@ -115,6 +115,7 @@ export const exposure = (name: string, change: Partial<Exposure> = {}): Exposure
   phase: 'offered',
   code: null,
   dueAtMs: 9000,
+  regressedRetry: null,
   ...change,
 });
 

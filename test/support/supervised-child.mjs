@@ -1,6 +1,7 @@
 // A child that misbehaves as told. Arguments: journal file, endless model file, behaviours (one per
 // start, the last for ever).
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createSupervisorLink } from '../../dist/agent/adapters/supervisor-link.js';
 import { createOnnxRuntime } from '../../dist/shared/runtime/onnx-runtime.js';
 
@@ -16,28 +17,41 @@ const idle = setInterval(() => undefined, 1_000);
 let trialPid = 0;
 const runtime = createOnnxRuntime({
   observer: {
-    started: (trial) => {
+    ...link.trials,
+    started: (trial, terms) => {
       trialPid = trial.pid;
-      link.trialStarted(trial);
+      link.trials.started(trial, terms);
     },
-    ended: (trial) => link.trialEnded(trial),
   },
 });
-const open = (host) =>
+const fileBeside = (name) => join(dirname(modelPath), name);
+const open = (host, { graphPath = modelPath, ...limits } = {}) =>
   runtime.open({
-    model: { kind: 'slot', graphPath: modelPath },
+    model: { kind: 'slot', graphPath },
     host,
     limits: {
       loadTimeoutMs: 60_000,
       runTimeoutMs: host === 'worker' ? 300 : 600_000,
       memoryBytesMax: 2 ** 31,
       queueMax: 4,
+      ...limits,
     },
     options: { provider: 'cpu', threads: 1, graphOptimization: 'all' },
   });
-const input = new Map([
-  ['x', { type: 'float32', shape: [1], bytes: new Uint8Array(new Float32Array([1]).buffer) }],
-]);
+const inputOf = (value) =>
+  new Map([
+    ['x', { type: 'float32', shape: [1], bytes: new Uint8Array(new Float32Array([value]).buffer) }],
+  ]);
+const input = inputOf(1);
+const outcomeOf = (call) =>
+  call.then(
+    () => 'answered',
+    ({ code }) => code,
+  );
+/** The control thread does nothing else until the test says so. */
+const block = () => {
+  while (!existsSync(fileBeside('released')));
+};
 
 const perform = {
   crash: () => process.exit(3),
@@ -55,6 +69,33 @@ const perform = {
     void session.run(input).catch(() => undefined);
     write({ trialPid });
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500);
+  },
+  // The trial takes memory while nobody in here can look at it.
+  bomb: async () => {
+    const graphPath = fileBeside('fill.onnx');
+    const session = await open('process', { graphPath, memoryBytesMax: 400 * 2 ** 20 });
+    const outcome = outcomeOf(session.run(inputOf(400_000_000)));
+    write({ trialPid });
+    block();
+    write({ outcome: await outcome });
+  },
+  // The trial hangs past its deadline while nobody in here can look at it.
+  stall: async () => {
+    const session = await open('process', { runTimeoutMs: 1_500 });
+    const outcome = outcomeOf(session.run(input));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    write({ trialPid });
+    block();
+    write({ outcome: await outcome });
+  },
+  // Grows beyond what it said that it may take.
+  swell: async () => {
+    const kept = [];
+    link.guardMemory(process.memoryUsage.rss() + 128 * 2 ** 20, () => write({ warned: true }));
+    for (;;) {
+      if (kept.length < 18) kept.push(Buffer.alloc(8 * 2 ** 20, 1));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   },
   serve: () => {
     process.on('SIGTERM', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import type { Json } from '../../shared/core/canonical-json.ts';
 import { sha256, sha256Hex } from '../../shared/trust/hash.ts';
@@ -142,6 +143,17 @@ export class TufRepository {
     this.artifacts.set(path, bytes);
   }
 
+  /** Lists a target under other hashes; an algorithm that nobody knows gets the value of SHA-512. */
+  listHashes(role: string, path: string, algorithms: readonly string[]): void {
+    const bytes = this.artifacts.get(path) ?? new Uint8Array();
+    const hashOf = (algorithm: string): string =>
+      createHash(algorithm === 'sha256' ? 'sha256' : 'sha512')
+        .update(bytes)
+        .digest('hex');
+    const hashes = Object.fromEntries(algorithms.map((name) => [name, hashOf(name)]));
+    this.targetsOf(role).files.set(path, { length: bytes.length, hashes });
+  }
+
   /** Signs and serves the next version of each role, in this order; parents list what was published last. */
   publish(...roles: readonly string[]): void {
     for (const role of roles) {
@@ -195,8 +207,9 @@ export class TufRepository {
     const target = [...segments, name].join('/');
     this.artifactRequests.push(target);
     const isListed = [...this.targets.values()].some(({ files }) => {
-      const hashes = files.get(target)?.['hashes'] as { sha256?: string } | undefined;
-      return hashes !== undefined && (prefix === undefined || hashes.sha256 === prefix);
+      const hashes = files.get(target)?.['hashes'] as Record<string, string> | undefined;
+      if (hashes === undefined) return false;
+      return prefix === undefined || Object.values(hashes).includes(prefix);
     });
     return isListed ? this.artifacts.get(target) : undefined;
   }

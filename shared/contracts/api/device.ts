@@ -30,6 +30,8 @@ export const DeviceRowSchema = Type.Object(
     zone: nullable(DeviceText),
     agentVersion: nullable(DeviceText),
     keyDigest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    /** Its place in the order of waves: 0 to 4095, given once at enrolment. */
+    cell: CounterSchema,
   },
   closed,
 );
@@ -69,6 +71,15 @@ export type DeviceAppView = Static<typeof DeviceAppSchema>;
 export const DeviceViewSchema = Type.Object(
   {
     ...DeviceRowSchema.properties,
+    /** What its agent speaks, and the version this server speaks with it; null: unknown yet, and none in common. */
+    protocol: Type.Object(
+      {
+        min: nullable(CounterSchema),
+        max: nullable(CounterSchema),
+        spoken: nullable(CounterSchema),
+      },
+      closed,
+    ),
     generation: Type.Object({ issued: CounterSchema, seen: CounterSchema }, closed),
     apps: Type.Array(DeviceAppSchema),
   },

@@ -6,6 +6,7 @@ import {
   CodeSchema,
   CounterSchema,
   DigestSchema,
+  Hex32Schema,
   InstantMsSchema,
   oneOf,
   RolloutIdSchema,
@@ -41,6 +42,34 @@ const rowProperties = {
 export const RolloutRowSchema = Type.Object(rowProperties, closed);
 export type RolloutRow = Static<typeof RolloutRowSchema>;
 
+const BoundarySchema = Type.Object({ rank: CounterSchema, cut: CounterSchema }, closed);
+
+/** Who was in which wave, for whoever wants to reckon it again: see "Waves" in docs/protocol.md. */
+const PublishedAssignmentSchema = Type.Object(
+  {
+    /** Drawn when membership froze, shown when the rollout has ended. */
+    secret: Hex32Schema,
+    frozenAtMs: InstantMsSchema,
+    stratifyBy: Type.Array(Type.String()),
+    strata: Type.Array(
+      Type.Object(
+        {
+          stratum: Type.String(),
+          isVeteran: Type.Boolean(),
+          waves: Type.Array(BoundarySchema),
+          control: BoundarySchema,
+        },
+        closed,
+      ),
+    ),
+    members: CounterSchema,
+    holdback: CounterSchema,
+    waveSizes: Type.Array(CounterSchema),
+    isFirstRelease: Type.Boolean(),
+  },
+  closed,
+);
+
 export const RolloutViewSchema = Type.Object(
   {
     ...rowProperties,
@@ -60,6 +89,8 @@ export const RolloutViewSchema = Type.Object(
       },
       closed,
     ),
+    /** Of a rollout that has ended, where membership had frozen; absent before. */
+    assignment: Type.Optional(PublishedAssignmentSchema),
     /** Devices by wave and what became of their offer. */
     devices: Type.Array(
       Type.Object(

@@ -64,6 +64,8 @@ export interface Targets extends Common {
   /** By target path. */
   readonly targets: ReadonlyMap<string, TargetFile>;
   readonly delegations: Delegations | undefined;
+  /** Skein's own: least live release counter by bundle name. It counts in the top-level file; validate before use. */
+  readonly rollbackFloor: Json | undefined;
 }
 
 export interface TargetFile {

@@ -133,6 +133,7 @@ function readTargets(signed: JsonObject): Targets {
     ...readCommon(signed),
     targets,
     delegations: delegations === undefined ? undefined : readDelegations(delegations),
+    rollbackFloor: signed['rollbackFloor'],
   };
 }
 

@@ -14,7 +14,12 @@ export function meetsThreshold(
   return role !== undefined && countSigners(file, delegator, role) >= role.threshold;
 }
 
-function countSigners(file: SignedFile<unknown>, delegator: KeyRing, role: RoleKeys): number {
+/** Different keys of the role that sign this file. */
+export function countSigners(
+  file: SignedFile<unknown>,
+  delegator: KeyRing,
+  role: RoleKeys,
+): number {
   const signers = new Set<string>();
   for (const keyId of role.keyIds) {
     const key = delegator.keys.get(keyId);

@@ -6,6 +6,7 @@ import { MemoryDisk } from '../../../sim/world/memory-disk.ts';
 const epoch = 'e'.repeat(32) as Epoch;
 const builtAtMs = Date.UTC(2026, 0, 1);
 const auditHead = { size: 7, hash: 'a'.repeat(64), atMs: builtAtMs };
+const signedHead = 'the envelope of it';
 
 /** Found by killing the real agent: its reports began at one again, and the server took none of them for news. */
 test('when several facts are kept at once, the next boot remembers each of them', async () => {
@@ -15,12 +16,12 @@ test('when several facts are kept at once, the next boot remembers each of them'
   const [, number] = await Promise.all([
     memory.keepEpoch(epoch),
     memory.nextReportNumber(),
-    memory.keepAuditHead(auditHead),
+    memory.keepAuditHead(auditHead, signedHead),
     memory.keepFloor(floorMs),
   ]);
   disk.powerCut();
   const after = await AgentMemory.open(disk, builtAtMs);
-  expect([after.epoch, after.floorMs, after.auditHead]).toEqual([epoch, floorMs, auditHead]);
+  expect([after.epoch, after.floorMs, after.signedHead]).toEqual([epoch, floorMs, signedHead]);
   expect(await after.nextReportNumber()).toBeGreaterThan(number);
 });
 

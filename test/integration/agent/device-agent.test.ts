@@ -7,6 +7,7 @@ import { createGrantedTransport } from '../../../agent/adapters/granted-transpor
 import { isolateSessions } from '../../../agent/adapters/isolated-runtime.ts';
 import { DeviceAgent } from '../../../agent/runner/device-agent.ts';
 import { enrolDevice, readEnrolment } from '../../../agent/runner/enrolment-desk.ts';
+import type { Blame } from '../../../agent/runner/inference-desk.ts';
 import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../../shared/adapters/disk/node-disk.ts';
 import { HttpFetcher } from '../../../shared/adapters/http/http-fetcher.ts';
@@ -21,13 +22,17 @@ import { createOnnxRuntime } from '../../../shared/runtime/onnx-runtime.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
 import { CountingMetrics } from '../../../sim/world/counting-metrics.ts';
 import { DeviceWorld, doubler, doublerBundle, worldFleet } from '../../support/device-world.ts';
-import { loopModel } from '../../support/onnx-graphs.ts';
+import { leakModel, loopModel } from '../../support/onnx-graphs.ts';
 import { silentLog } from '../../support/silent-ports.ts';
 
 const v1 = doublerBundle('1.0.0');
 const v2 = doublerBundle('2.0.0');
 /** Passes its golden vectors only by luck: it never returns. */
 const endless = doublerBundle('3.0.0', loopModel(4_611_686_018_427_387_904n));
+/** Doubles, and keeps as much memory as an input says: small ones prove it, a large one shows what it is. */
+const leaking = doublerBundle('4.0.0', leakModel(), {
+  ...{ memoryBytesMax: 2 ** 28, runTimeoutMs: 30_000 },
+});
 
 let folder = '';
 let world: DeviceWorld;
@@ -35,7 +40,7 @@ let lives: { readonly stop: AbortController; readonly life: Promise<void> }[] = 
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'skein-device-'));
-  world = await DeviceWorld.open([v1, v2, endless]);
+  world = await DeviceWorld.open([v1, v2, endless, leaking]);
   lives = [];
 });
 
@@ -80,6 +85,7 @@ interface StartOptions {
   readonly beforeFetch?: (path: string) => Promise<void>;
   readonly isIsolated?: boolean;
   readonly started?: (trial: ProcessIdentity) => void;
+  readonly askToBeKilled?: (blame: Blame) => void;
   /** Nothing of the server is reachable. */
   readonly isCut?: boolean;
 }
@@ -115,7 +121,7 @@ async function start(options: StartOptions = {}): Promise<DeviceAgent> {
       ...{ agentVersion: '0.1.0', builtAtMs: Date.UTC(2025, 0, 1), zone: undefined },
       facts: { providers: 'cpu' },
       ...{ windowMs: 500, memoryBytesMax: 2 ** 30, monthlyBytesMax: undefined, threads: 1 },
-      askToBeKilled: () => undefined,
+      askToBeKilled: options.askToBeKilled ?? (() => undefined),
     },
   );
   const stop = new AbortController();
@@ -302,6 +308,41 @@ describe('a device with a real disk, runtime, broker and server', () => {
     await inferUntil(agent, () => agent.activeModel(doubler)?.slot.digest === v1.digest);
     expect(await double(agent, [8])).toEqual([16]);
   });
+
+  it.each([
+    ['shares the agent', false],
+    ['has a process of its own', true],
+  ])(
+    'when a committed model that %s takes more memory than it may, judges it and goes back',
+    async (_where, isIsolated) => {
+      await enrol();
+      const blamed: Blame[] = [];
+      const agent = await start({ isIsolated, askToBeKilled: (blame) => blamed.push(blame) });
+      await world.rollOut(v1);
+      await inferUntil(agent, () => isServing(agent, v1.digest));
+      await world.rollOut(leaking);
+      // Until then the trial's process still answers, which is killed for less.
+      await inferUntil(agent, () => {
+        const running = agent.state.apps.get(doubler)?.running;
+        return running?.slot.digest === leaking.digest && running.host === 'worker';
+      });
+      // 480 MB of zeros; 256 MiB are allowed.
+      await double(agent, [120_000_000]).catch(() => undefined);
+      await inferUntil(agent, () => refused(agent).length > 0);
+      expect(refused(agent)).toEqual([[leaking.digest, 'memory-limit']]);
+      expect(agent.state.apps.get(doubler)?.outcome).toMatchObject({
+        ...{ kind: 'reverted', reason: 'memory-limit', regressed: true },
+      });
+      // What leaked into the agent's own process goes with that process; the verdict was on disk before.
+      const { path } = agent.state.refusals[0] ?? expect.unreachable();
+      expect(blamed).toEqual(isIsolated ? [] : [{ slot: path, code: 'memory-limit' }]);
+      await stopAll();
+      const again = await start({ isCut: true, isIsolated });
+      await inferUntil(again, () => isServing(again, v1.digest));
+      expect(await double(again, [7])).toEqual([14]);
+      expect(refused(again)).toEqual([[leaking.digest, 'memory-limit']]);
+    },
+  );
 
   it('when the server shows another root than the enrolment string names, sends and keeps nothing', async () => {
     const other = `sha256:${'0'.repeat(64)}` as Digest;

@@ -1,20 +1,37 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Slot } from '../../../agent/core/update/slot.ts';
 import { initialUpdateState } from '../../../agent/core/update/update-state.ts';
+import type { InstalledBundle } from '../../../agent/runner/installer.ts';
 import type { HostedModel, TimedAnswer } from '../../../agent/runner/model-host.ts';
+import { StandInDesk } from '../../../agent/runner/stand-in-desk.ts';
 import { type FrontDoor, openFrontDoor } from '../../../agent/serving/front-door.ts';
 import type { ServedAgent } from '../../../agent/serving/served-models.ts';
-import { concatBytes, utf8 } from '../../../shared/core/bytes.ts';
+import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
+import { base64Of, concatBytes, utf8 } from '../../../shared/core/bytes.ts';
 import type { AppName } from '../../../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../../../shared/core/operating-error.ts';
+import { ok } from '../../../shared/core/result.ts';
 import { doubler, doublerBundle } from '../../support/device-world.ts';
 import { silentLog } from '../../support/silent-ports.ts';
 
 const floats = (values: readonly number[]) => new Uint8Array(Float32Array.from(values).buffer);
 const { config } = doublerBundle('1.2.3');
 const idle = 'idle' as AppName;
+/** Its model was revoked; its bundle has a default answer. */
+const forbidden = 'forbidden' as AppName;
+const rows = [{ name: 'y', type: 'float32' as const, shape: [], base64: base64Of(floats([-1])) }];
+const standIns = new StandInDesk({
+  clock,
+  installer: {
+    read: async () =>
+      ok({ config: { ...config, defaultAnswer: rows } } as unknown as InstalledBundle),
+  },
+});
+const slot = { path: 'bundles/doubler@1.2.3', digest: 'sha256:0', retry: 0 } as unknown as Slot;
 const app = (name: AppName) => ({
   ...{ app: name, wanted: undefined, isWithdrawn: false, attempt: undefined, held: [] },
+  ...{ wasForbidden: false, standIn: undefined },
   ...{ outcome: undefined, running: undefined },
 });
 
@@ -25,11 +42,15 @@ const agent: ServedAgent = {
     apps: new Map([
       [doubler, app(doubler)],
       [idle, app(idle)],
+      [forbidden, app(forbidden)],
     ]),
   },
   activeModel: (name) =>
     name === doubler ? ({ bundle: { config } } as unknown as HostedModel) : undefined,
-  infer: async (_app, input): Promise<TimedAnswer> => {
+  standIn: (name) => (name === forbidden ? standIns.of(forbidden) : undefined),
+  infer: async (name, input): Promise<TimedAnswer> => {
+    const standing = standIns.of(name);
+    if (standing !== undefined) return standIns.answer(standing, input);
     const x = input.kind === 'tensors' ? input.tensors.get('x') : undefined;
     if (x === undefined) throw new OperatingError('inference-input-mismatch', 'x is missing');
     const doubled = [...new Float32Array(x.bytes.slice().buffer)].map((value) => 2 * value);
@@ -45,6 +66,7 @@ const options = {
   ...{ token: 'secret', tls: undefined, hosts: ['models.example'], insecurePlaintext: false },
 };
 beforeEach(async () => {
+  await standIns.standIn(forbidden, [slot]);
   door = await openFrontDoor(options);
 });
 afterEach(() => door.close());
@@ -121,6 +143,36 @@ describe('the front door', () => {
       outputs: [{ name: 'y', shape: [2], parameters: { binary_data_size: 8 } }],
     });
     expect(new Uint8Array(answer.body.subarray(length))).toEqual(floats([2, 4]));
+  });
+
+  it('when a default answer stands in, marks it, names its bundle and answers row for row', async () => {
+    const answer = await jsonOf('/v2/models/forbidden/infer', {
+      body: { id: '7', ...x({ shape: [3], data: [1, 2, 3] }) },
+    });
+    expect(answer).toEqual({
+      ...{ id: '7', model_name: 'doubler', model_version: '1.2.3' },
+      parameters: { skein_default: true },
+      outputs: [{ name: 'y', shape: [3], datatype: 'FP32', data: [-1, -1, -1] }],
+    });
+    const model = await jsonOf('/v2/models/doubler/infer', { body: x() });
+    expect(model).not.toHaveProperty('parameters');
+    expect(await jsonOf('/v2/models/forbidden/ready')).toMatchObject({ ready: true });
+    const wrong = await ask('/v2/models/forbidden/infer', { body: x({ name: 'w' }) });
+    expect(wrong.status).toBe(400);
+    expect(wrong.body.toString()).toContain('inference-input-mismatch');
+  });
+
+  it('when every app answers by its model or by default, is ready', async () => {
+    const { apps } = agent.state;
+    const answering = new Map([...apps].filter(([name]) => name !== idle));
+    const state = { ...agent.state, apps: answering };
+    const other = await openFrontDoor({ ...options, agent: { ...agent, state } });
+    try {
+      const ready = await fetch(`http://127.0.0.1:${other.port}/v2/health/ready`);
+      expect(ready.status).toBe(200);
+    } finally {
+      await other.close();
+    }
   });
 
   it('when the whole body is the input, answers in binary', async () => {

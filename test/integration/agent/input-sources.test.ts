@@ -24,6 +24,8 @@ let folder = '';
 let stop = new AbortController();
 let pumping: Promise<void> = Promise.resolve();
 let hasModel = true;
+/** The bundle's default answer stands in. */
+let isByDefault = false;
 const labels: (string | undefined)[] = [];
 
 /** Answers with the size of the input; without a model, as the agent does. */
@@ -36,7 +38,8 @@ const pump = new InputPump({
       throw new OperatingError('inference-input-mismatch', 'an empty input');
     }
     const answer = { predicted: 0, label: `${input.bytes.length} bytes`, confidence: 1 };
-    return { ...answer, values: [], latencyMs: 1, runMs: 1, outputs: new Map() };
+    const marked = isByDefault ? ({ isDefault: true } as const) : {};
+    return { ...answer, ...marked, values: [], latencyMs: 1, runMs: 1, outputs: new Map() };
   },
 });
 
@@ -44,6 +47,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'skein-inputs-'));
   stop = new AbortController();
   hasModel = true;
+  isByDefault = false;
   labels.length = 0;
 });
 
@@ -89,6 +93,12 @@ test('given a watched folder, each file gets one answer beside it, a second star
   await writeFile(join(inputs, 'b.ts'), 'abcd');
   await until(async () => (await readdir(inputs)).includes('b.ts.answer.json'));
   expect(labels.slice(2)).toEqual(['ts']);
+  expect(await read('b.ts.answer.json')).not.toHaveProperty('default');
+
+  isByDefault = true;
+  await writeFile(join(inputs, 'c.md'), 'abcde');
+  await until(async () => (await readdir(inputs)).includes('c.md.answer.json'));
+  expect(await read('c.md.answer.json')).toMatchObject({ label: '5 bytes', default: true });
 });
 
 async function labelOfNext(items: AsyncIterator<InputItem>): Promise<string | undefined> {
@@ -159,6 +169,11 @@ test('given a local broker, a message is answered on the second topic, over a br
   expect(heard[0]).toMatchObject({ label: '5 bytes', sha256: sha256Hex(utf8('hello')) });
   server.dropOthers();
   await say('again!');
+  isByDefault = true;
+  await say('by default');
+  const marked = heard.find(({ sha256 }) => sha256 === sha256Hex(utf8('by default')));
+  expect(marked).toMatchObject({ label: '10 bytes', default: true });
+  expect(heard[0]).not.toHaveProperty('default');
   stop.abort();
   await pumping;
   machine.close();

@@ -246,6 +246,10 @@ describe('metrics of a real agent', () => {
     expect(good.value('skein_download_month_bytes')).toBeGreaterThan(0);
     expect(good.value('skein_disk_free_bytes')).toBeGreaterThan(0);
     expect(good.value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+    expect(good.value('process_cpu_seconds_total')).toBeGreaterThan(0);
+    for (const role of ['root', 'targets', 'snapshot', 'timestamp']) {
+      expect(good.value('skein_metadata_expiry_seconds', { role }), role).toBeGreaterThan(0);
+    }
 
     await world.rollOut(endless);
     await until(async () => (await scrape()).value('skein_apps_refused') === 1);
@@ -265,15 +269,18 @@ describe('metrics of a real agent', () => {
       ([, entry]) => entry.of !== 'server',
     );
     expect([...types].sort()).toEqual(own.map(([name, { type }]) => [name, type]).sort());
-    expect([...labels].sort()).toEqual(['code']);
+    expect([...labels].sort()).toEqual(['code', 'door']);
+    for (const door of ['serving', 'metrics']) {
+      expect((await scrape()).value('skein_plaintext_listener', { door })).toBe(0);
+    }
   });
 });
 
-it('given the table of metrics, the agent labels by app, slot and code alone, in bins of its windows', () => {
+it('given the table of metrics, the agent labels by app, slot, code, door and role alone, in bins of its windows', () => {
   const entries: readonly MetricEntry[] = Object.values(metricNames);
   const own = entries.filter((entry) => entry.of !== 'server');
   const labels = new Set(own.flatMap((entry) => entry.labels ?? []));
-  expect([...labels].sort()).toEqual(['app', 'code', 'slot']);
+  expect([...labels].sort()).toEqual(['app', 'code', 'door', 'role', 'slot']);
   for (const bound of own.flatMap((entry) => entry.buckets ?? [])) {
     const nearest = Math.min(...latencyEdgesMs.map((edge) => Math.abs(edge / (bound * 1_000) - 1)));
     expect(nearest, `${bound} s`).toBeLessThan(1e-9);
@@ -285,7 +292,7 @@ const link: SupervisorLink = {
     ...{ reason: 'crash', code: 1, signal: null, slot: null, blame: null, crashesInWindow: 2 },
   } as unknown as SupervisorLink['previousExit'],
   askToBeKilled: () => undefined,
-  trialStarted: () => undefined,
-  trialEnded: () => undefined,
+  trials: { started: () => undefined, ended: () => undefined },
+  guardMemory: () => undefined,
   close: () => undefined,
 };

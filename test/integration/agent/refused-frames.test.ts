@@ -36,14 +36,18 @@ async function receive(kind: DownKind, bytes: Uint8Array): Promise<void> {
   await world.loop.runFor(10);
 }
 
-async function frame(body: string, change: { readonly epoch?: Epoch } = {}): Promise<Uint8Array> {
+async function frame(
+  body: string,
+  change: { readonly epoch?: Epoch; readonly exp?: number } = {},
+): Promise<Uint8Array> {
   const known = await world.loop.runUntil(
     world.store.read((view) => view.devices.get(fleet, device)),
   );
   const epoch = change.epoch ?? known?.epoch ?? ('0'.repeat(32) as Epoch);
   const boot = '0'.repeat(32) as BootId;
   const header = { v: 1, id: '0'.repeat(16), ts: 1, epoch, boot, seq: 1 } as const;
-  return encodeFrame({ ...header, mac: '0'.repeat(64) }, utf8(body));
+  const exp = change.exp === undefined ? {} : { exp: change.exp };
+  return encodeFrame({ ...header, ...exp, mac: '0'.repeat(64) }, utf8(body));
 }
 
 test('given frames that are none, a forged acknowledgement and orders of nobody, the device counts each by its code', async () => {
@@ -62,6 +66,14 @@ test('given frames that are none, a forged acknowledgement and orders of nobody,
   expect(counted('kind-not-expected')).toBe(1);
   expect(one().agent?.state).toEqual(before);
   expect(world.broker.isConnected({ fleet, device })).toBe(true);
+});
+
+test('given frames past the instant their sender named, trusted time drops them and spares those before it', async () => {
+  const trustedMs = world.time.startWallMs + world.time.nowMs;
+  await receive('round', await frame('{}', { exp: trustedMs - 1 }));
+  expect([counted('frame-expired'), counted('malformed-envelope')]).toEqual([1, 0]);
+  await receive('round', await frame('{}', { exp: trustedMs + 60_000 }));
+  expect([counted('frame-expired'), counted('malformed-envelope')]).toEqual([1, 1]);
 });
 
 test('given a flood of one code, one line a minute is logged, and the next one says how many were not', async () => {

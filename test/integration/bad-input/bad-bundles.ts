@@ -1,4 +1,5 @@
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
+import type { BundleConfig } from '../../../shared/contracts/bundle-config.ts';
 import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
 import { concatBytes, utf8 } from '../../../shared/core/bytes.ts';
 import { field, graphOf, modelOf, nodeOf, onnxType } from '../../../shared/runtime/graph-bytes.ts';
@@ -10,6 +11,20 @@ export function inconsistentBundle(bundle: PackedBundle): PackedBundle {
   const whole = JSON.parse(Buffer.from(bundle.manifest).toString()) as { layers: object[] };
   const manifest = utf8(JSON.stringify({ ...whole, layers: whole.layers.slice(0, -1) }));
   return { ...bundle, manifest, digest: digestOf(manifest) };
+}
+
+/** Its configuration with another default answer than the workshop would have packed; the hashes fit. */
+export function withDefaultAnswer(
+  bundle: PackedBundle,
+  defaultAnswer: BundleConfig['defaultAnswer'],
+): PackedBundle {
+  const config = { ...bundle.config, ...(defaultAnswer === undefined ? {} : { defaultAnswer }) };
+  const configBytes = utf8(JSON.stringify(config));
+  const own = { digest: digestOf(configBytes), size: configBytes.length };
+  const whole = JSON.parse(Buffer.from(bundle.manifest).toString()) as { config: object };
+  const manifest = utf8(JSON.stringify({ ...whole, config: { ...whole.config, ...own } }));
+  const blobs = new Map([...bundle.blobs, [own.digest, configBytes] as const]);
+  return { digest: digestOf(manifest), manifest, config, blobs };
 }
 
 export interface RefusedGraph {

@@ -11,12 +11,14 @@ import { ModelHost } from '../../../agent/runner/model-host.ts';
 import { OrderDesk } from '../../../agent/runner/order-desk.ts';
 import { RevocationWatch } from '../../../agent/runner/revocation-watch.ts';
 import { SlotStore } from '../../../agent/runner/slot-store.ts';
+import { StandInDesk } from '../../../agent/runner/stand-in-desk.ts';
 import { StoreKeeper } from '../../../agent/runner/store-keeper.ts';
 import { TrustedCatalogue } from '../../../agent/runner/trusted-catalogue.ts';
 import { UpdateRunner } from '../../../agent/runner/update-runner.ts';
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
 import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../../shared/adapters/disk/node-disk.ts';
+import type { OnnxAllowance } from '../../../shared/codec/onnx-guard.ts';
 import type { AppName, Digest, Epoch, TargetPath } from '../../../shared/core/ids.ts';
 import { createMemoryRuntime } from '../../../shared/runtime/memory/memory-runtime.ts';
 import { sha256Hex } from '../../../shared/trust/hash.ts';
@@ -54,7 +56,11 @@ export class DeviceScene implements Scene {
   updates!: UpdateRunner;
   orders!: OrderDesk;
 
-  private constructor(folder: string, disk: NodeDisk, budget: ByteBudget) {
+  private constructor(
+    folder: string,
+    disk: NodeDisk,
+    { budget, own }: { readonly budget: ByteBudget; readonly own: OwnRules },
+  ) {
     this.folder = folder;
     const fetcher = new SimFetcher(async ({ path }) => this.#answer(path), clock);
     const pinnedRoot = this.origin.operator.firstRoot;
@@ -63,11 +69,12 @@ export class DeviceScene implements Scene {
     this.slots = new SlotStore(disk, content);
     const download = { disk, fetcher, clock, random: new SimRandom('device'), budget };
     const bearer = (): undefined => undefined;
-    const blobs = new TrainingStore({ content, download, bearer });
+    const { agentVersion = '1.0.0', allow = {} } = own;
+    const blobs = new TrainingStore({ content, download, bearer, allow });
     const { catalogue, slots } = this;
     this.candidates = new CandidateGate({ catalogue, blobs, fleet: plant });
     this.installer = new Installer({
-      ...{ catalogue, content, slots, download, bearer, agentVersion: '1.0.0' },
+      ...{ catalogue, content, slots, download, bearer, agentVersion, allow },
       ...{ candidates: this.candidates, facts: () => facts, fleet: plant },
     });
     this.#openUpdates = async () => {
@@ -87,22 +94,28 @@ export class DeviceScene implements Scene {
         learnRevocations: () => revocations.learn(),
         ...{ trustedNowMs: () => day0Ms, modelChanged: () => undefined },
         stateChanged: () => undefined,
+        stale: () => new Set(),
+        standIns: new StandInDesk({ clock, installer }),
+        spread: { placeMs: 0 },
       });
       const memory = await AgentMemory.open(disk, day0Ms);
       const { updates } = this;
-      this.orders = new OrderDesk({ memory, catalogue, updates, identity: () => identity });
+      this.orders = new OrderDesk({
+        ...{ log: this.log, memory, catalogue, updates, identity: () => identity },
+        spread: { takePlace: () => undefined },
+      });
     };
   }
 
   readonly #openUpdates: () => Promise<void>;
 
   /** `isNew`: it has verified no metadata yet. */
-  static async open({ isNew = false } = {}): Promise<DeviceScene> {
+  static async open({ isNew = false, ...own }: SceneOptions = {}): Promise<DeviceScene> {
     const folder = await mkdtemp(join(tmpdir(), 'skein-bad-device-'));
     const disk = new NodeDisk({ root: folder, onFsyncFailure: () => undefined });
     const path = 'state/bytes.json';
     const budget = await ByteBudget.open({ disk, clock, path, bytesPerMonthMax: undefined });
-    const scene = new DeviceScene(folder, disk, budget);
+    const scene = new DeviceScene(folder, disk, { budget, own });
     await scene.#openUpdates();
     if (!isNew) await scene.offer();
     return scene;
@@ -161,6 +174,16 @@ export class DeviceScene implements Scene {
       }
     );
   }
+}
+
+/** What the owner allows, and how old the agent is. */
+interface OwnRules {
+  readonly allow?: OnnxAllowance;
+  readonly agentVersion?: string;
+}
+
+interface SceneOptions extends OwnRules {
+  readonly isNew?: boolean;
 }
 
 interface OrderedTarget {

@@ -49,6 +49,13 @@ const reported = async (scene: FrameScene, options: Parameters<typeof report>[1]
   return () => session.send('reported', bytes);
 };
 
+/** Its frame is on the way, under a session that is still open, when somebody ends the device. */
+const decommissioned = async ({ server, session }: FrameScene): Promise<void> => {
+  const { fleet, device } = session.device.address;
+  const ended = { state: 'decommissioned', online: false } as const;
+  await server.http.store.transaction((tx) => tx.devices.update(fleet, device, ended));
+};
+
 const cases: readonly BadCase<FrameScene>[] = [
   {
     code: 'malformed-frame',
@@ -90,6 +97,14 @@ const cases: readonly BadCase<FrameScene>[] = [
       const [older, newer] = [framed(scene, '{}'), framed(scene, '{}')];
       await scene.session.send('window', newer);
       return () => scene.session.send('window', older);
+    },
+  },
+  {
+    code: 'frame-expired',
+    title: 'a frame comes after the instant up to which it was to be taken',
+    prepare: ({ session }) => {
+      const bytes = session.frame('window', utf8('{}'), { exp: 1 });
+      return () => session.send('window', bytes);
     },
   },
   {
@@ -170,6 +185,23 @@ const cases: readonly BadCase<FrameScene>[] = [
     code: 'schema-mismatch',
     title: 'a report names a code that is none',
     prepare: (scene) => reported(scene, { change: { refused: [{ reason: 'A B' }] } }),
+  },
+  {
+    code: 'device-decommissioned',
+    title: 'a report arrives after its device was ended',
+    prepare: async (scene) => {
+      await decommissioned(scene);
+      return reported(scene);
+    },
+  },
+  {
+    code: 'device-decommissioned',
+    title: 'a device that was ended says that it is online',
+    prepare: async (scene) => {
+      await decommissioned(scene);
+      const bytes = scene.session.frame('presence', utf8('{"state":"online"}'));
+      return () => scene.session.send('presence', bytes);
+    },
   },
   {
     code: 'session-unknown',

@@ -11,7 +11,13 @@ async function open(): Promise<ServerScene> {
     await tx.devices.insert(device('edge-1'));
     await tx.bundles.insert({
       ...{ fleet: plant, path: targetPath('1.0.0'), name: 'filetype', version: '1.0.0' },
-      ...{ digest: digest('1'), status: 'live', blobs: [digest('1')], publishedAtMs: 0 },
+      ...{
+        digest: digest('1'),
+        status: 'live',
+        blobs: [digest('1')],
+        publishedAtMs: 0,
+        minAgent: null,
+      },
     });
   });
   return scene;

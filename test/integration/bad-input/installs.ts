@@ -1,11 +1,14 @@
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
 import { decodeBundle } from '../../../shared/codec/bundle.ts';
-import type { TargetCustom } from '../../../shared/contracts/bundle-config.ts';
+import type { DefaultRow, TargetCustom } from '../../../shared/contracts/bundle-config.ts';
+import type { ErrorCode } from '../../../shared/contracts/error-codes.ts';
+import { limits } from '../../../shared/contracts/limits.ts';
+import { base64Of } from '../../../shared/core/bytes.ts';
 import type { AppName } from '../../../shared/core/ids.ts';
 import type { OriginResponse } from '../../../sim/world/sim-fetcher.ts';
 import { sampleBundle } from '../../support/sample-bundle.ts';
 import { digest, harbour } from '../../support/store-nouns.ts';
-import { inconsistentBundle, refusedGraphs } from './bad-bundles.ts';
+import { inconsistentBundle, refusedGraphs, withDefaultAnswer } from './bad-bundles.ts';
 import { type Attack, atDoor, type BadCase, codeOfResult } from './bad-case.ts';
 import { DeviceScene } from './device-scene.ts';
 
@@ -30,6 +33,8 @@ const installing = async (
   scene.origin.add(bundle);
   scene.origin.operator.name(bundle, { releaseCounter: 1, ...custom });
   await scene.offer();
+  // A floor is of this case alone: the scene goes on to the next.
+  scene.origin.operator.rollbackFloor = {};
   return () => scene.install(bundle, order);
 };
 
@@ -52,6 +57,40 @@ const answer = (
   status = 200,
 ): OriginResponse => ({ status, headers: new Map(headers), body });
 
+/** What the sample's one output of 2048 numbers may be answered with. */
+const soundRow: DefaultRow = {
+  ...{ name: 'y', type: 'float32', shape: [2048] },
+  base64: base64Of(new Uint8Array(4 * 2048)),
+};
+
+const badDefaults: readonly {
+  readonly code: ErrorCode;
+  readonly title: string;
+  readonly row: Partial<DefaultRow>;
+}[] = [
+  {
+    code: 'default-answer-invalid',
+    title: 'is of an output that is not there',
+    row: { name: 'z' },
+  },
+  { code: 'default-answer-invalid', title: 'has another shape', row: { shape: [2, 1024] } },
+  {
+    code: 'default-answer-invalid',
+    title: 'has fewer bytes than its shape',
+    row: { base64: base64Of(new Uint8Array(4)) },
+  },
+  {
+    code: 'default-answer-invalid',
+    title: 'holds no numbers',
+    row: { base64: base64Of(new Uint8Array(4 * 2048).fill(255)) },
+  },
+  {
+    code: 'schema-mismatch',
+    title: 'is larger than any may be',
+    row: { base64: 'A'.repeat(limits.defaultAnswerBytesMax * 2) },
+  },
+];
+
 const targets: readonly BadCase<DeviceScene>[] = [
   {
     code: 'signatures-disagree',
@@ -62,6 +101,27 @@ const targets: readonly BadCase<DeviceScene>[] = [
     code: 'target-mismatch',
     title: 'the director orders one app under the name of another',
     prepare: (scene) => installing(scene, { order: { app: 'camera' as AppName } }),
+  },
+  {
+    code: 'below-rollback-floor',
+    title: 'a bundle below the floor of its name is ordered',
+    prepare: (scene) => {
+      scene.origin.operator.rollbackFloor = { adder: 2 };
+      return installing(scene);
+    },
+  },
+  {
+    code: 'release-invalid',
+    title: 'the floor of its name is no number',
+    prepare: (scene) => {
+      scene.origin.operator.rollbackFloor = { adder: -1 };
+      return installing(scene);
+    },
+  },
+  {
+    code: 'agent-too-old',
+    title: 'a bundle for newer agents is ordered',
+    prepare: (scene) => installing(scene, { bundle: sampleBundle({ minAgent: '1.0.1' }) }),
   },
   {
     code: 'target-retired',
@@ -88,6 +148,12 @@ const targets: readonly BadCase<DeviceScene>[] = [
     title: 'a manifest lacks a blob that its configuration uses',
     prepare: (scene) => installing(scene, { bundle: inconsistentBundle(fresh()) }),
   },
+  ...badDefaults.map(({ code, title, row }) => ({
+    code,
+    title: `a signed default answer ${title}`,
+    prepare: (scene: DeviceScene) =>
+      installing(scene, { bundle: withDefaultAnswer(fresh(), [{ ...soundRow, ...row }]) }),
+  })),
   ...refusedGraphs.map(({ code, title, graph }) => ({
     code,
     title: `a signed graph ${title}`,

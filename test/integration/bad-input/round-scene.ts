@@ -46,6 +46,7 @@ export const nameOf = (n: number): DeviceId => `dev-${10 + n}` as DeviceId;
 /** The server's rooms of a federated round in which eight devices were invited. */
 export class RoundScene implements Scene {
   readonly store: SqlStore;
+  readonly blobs: FolderBlobStore;
   readonly updates: UpdateIntake;
   readonly desk: RoundDesk;
   readonly parent: PackedBundle;
@@ -64,6 +65,7 @@ export class RoundScene implements Scene {
     const { watched, blobs, parent, folder } = parts;
     const { store } = watched;
     this.store = store;
+    this.blobs = blobs;
     this.parent = parent;
     this.#rows = watched.rows;
     this.#folder = folder;

@@ -17,6 +17,7 @@ interface ServingScene extends Scene {
 const { config } = doublerBundle('1.2.3');
 const app = {
   ...{ app: doubler, wanted: undefined, isWithdrawn: false, attempt: undefined, held: [] },
+  ...{ wasForbidden: false, standIn: undefined },
   ...{ outcome: undefined, running: undefined },
 };
 
@@ -27,6 +28,7 @@ async function open(): Promise<ServingScene> {
     state: { ...initialUpdateState, apps: new Map([[doubler, app]]) },
     activeModel: (name) =>
       name === doubler ? ({ bundle: { config } } as unknown as HostedModel) : undefined,
+    standIn: () => undefined,
     infer: async (name, input): Promise<TimedAnswer> => {
       const given = input.kind === 'tensors' ? input.tensors : new Map<string, never>();
       checkInputs(config.inputs, given);

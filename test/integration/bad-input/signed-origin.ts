@@ -19,6 +19,8 @@ import { day0Ms, dayMs } from '../../support/tuf-repository.ts';
 export class SignedOrigin {
   readonly operator = new RepositoryWorld();
   readonly files = new Map<string, Uint8Array>();
+  /** Signed files of delegated roles, by role. */
+  readonly delegated = new Map<string, Uint8Array>();
 
   add({ config, digest, manifest, blobs }: PackedBundle): void {
     this.files.set(`/v2/${config.name}/manifests/${digest}`, manifest);
@@ -31,7 +33,7 @@ export class SignedOrigin {
     operator.version += 1;
     const life = { version: operator.version, expiresAtMs: day0Ms + 30 * dayMs };
     const snapshot = await this.#signed(
-      snapshotBody({ ...life, files: new Map([['targets', targets]]) }),
+      snapshotBody({ ...life, files: new Map([['targets', targets], ...this.delegated]) }),
       operator.keys.signer('snapshot'),
     );
     const timestamp = await this.#signed(
@@ -39,6 +41,9 @@ export class SignedOrigin {
       operator.keys.signer('timestamp'),
     );
     files.set(`/tuf/${operator.version}.targets.json`, targets);
+    for (const [role, file] of this.delegated) {
+      files.set(`/tuf/${operator.version}.${role}.json`, file);
+    }
     files.set(`/tuf/${operator.version}.snapshot.json`, snapshot);
     files.set('/tuf/timestamp.json', timestamp);
     const { directorBytes, revokedBytes } = operator;

@@ -25,6 +25,7 @@ import { checkDatabase, checkInference } from '../../../cli/doctor/runtime-check
 import {
   type AskServer,
   checkBroker,
+  checkDoors,
   checkHealth,
   checkToken,
 } from '../../../cli/doctor/server-checks.ts';
@@ -133,7 +134,7 @@ describe('a server', () => {
   const token = async (): Promise<string> => 'secret';
 
   test('given a server that is not ready, its own code is told', async () => {
-    expect(told(await checkHealth('http://x', answering(200, {})))).toBe('well -');
+    expect(told(await checkHealth('https://x', answering(200, {})))).toBe('well -');
     const busy = await checkHealth('http://x', problem(503, 'store-busy'));
     expect([told(busy), busy.hint]).toEqual(['failed store-busy', expect.stringMatching(/\w/)]);
     expect(told(await checkHealth('http://x', answering(502, {})))).toBe('failed fetch-failed');
@@ -155,6 +156,39 @@ describe('a server', () => {
     );
     const exposed = () => Promise.reject(new OperatingError('key-file-exposed', 'open to others'));
     expect(told(await checkToken(me, exposed))).toBe('failed key-file-exposed');
+  });
+
+  test('given a server on another machine without TLS, it is well only on loopback', async () => {
+    const fine = answering(200, { status: 'ok' });
+    const here = ['http://127.0.0.1:8080', 'http://[::1]:8080', 'https://fleet.example'];
+    for (const url of here) expect(told(await checkHealth(url, fine))).toBe('well -');
+    const away = await checkHealth('http://fleet.example', fine);
+    expect(told(away)).toBe('warning plaintext-door');
+    const broker = (url: string) => checkBroker(url, async () => 'not encrypted');
+    expect(told(await broker('mqtt://10.0.0.7'))).toBe('warning plaintext-door');
+    expect(told(await broker('mqtt://localhost'))).toBe('well -');
+  });
+
+  test('given the doors of a server, those open beyond loopback without TLS are named', async () => {
+    const page =
+      (http: number, broker: number): AskServer =>
+      async () => ({
+        status: 200,
+        bytes: utf8(
+          `skein_plaintext_listener{door="broker"} ${broker}\nskein_plaintext_listener{door="http"} ${http}\n`,
+        ),
+        dateMs: undefined,
+      });
+    expect(told(await checkDoors(page(0, 0), token))).toBe('well -');
+    const open = await checkDoors(page(1, 0), token);
+    expect([told(open), open.message]).toEqual([
+      'warning plaintext-door',
+      'open beyond loopback without TLS: http',
+    ]);
+    const foreign = await checkDoors(problem(403, 'role-insufficient'), token);
+    expect(told(foreign)).toBe('skipped -');
+    expect(told(await checkDoors(answering(200, {}), token))).toBe('skipped -');
+    expect(told(await checkDoors(problem(500, 'unexpected'), token))).toMatch(/^failed/);
   });
 
   const listening = (listener: Server): Promise<number> =>
@@ -200,9 +234,13 @@ describe('signed metadata', () => {
   const expiring = (role: 'root' | 'timestamp', leftMs: number, isCopy = false): string =>
     told(checkExpiry({ role, version: 3, expiresAtMs: day0Ms + leftMs }, day0Ms, { isCopy }));
 
-  test('given an offline role, it warns a month ahead, and fails when it has expired', () => {
+  test('given an offline role, it is told 30, 7 and 1 days ahead, each time louder, and when it has expired', () => {
     expect(expiring('root', 31 * dayMs)).toBe('well -');
     expect(expiring('root', 29 * dayMs)).toBe('warning tuf-expires-soon');
+    expect(expiring('root', 8 * dayMs)).toBe('warning tuf-expires-soon');
+    expect(expiring('root', 7 * dayMs)).toBe('warning tuf-expires-within-week');
+    expect(expiring('root', 1.5 * dayMs)).toBe('warning tuf-expires-within-week');
+    expect(expiring('root', dayMs)).toBe('failed tuf-expires-within-day');
     expect(expiring('root', 0)).toBe('failed tuf-expired-root');
   });
 

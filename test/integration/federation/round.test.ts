@@ -359,6 +359,7 @@ async function expectGate(
           ok({
             ...{ path, digest: signed.digest, bytes: parent.manifest.length },
             custom: { ...custom(parent), federable: signed.federable },
+            rollbackFloor: 0,
           }),
       },
     }).check({ digest, ...bundle.value });

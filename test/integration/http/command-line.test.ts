@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,9 +7,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runSkein } from '../../../cli/program.ts';
 import { appendAudit } from '../../../fleet-server/runner/append-audit.ts';
 import type { RolloutId } from '../../../shared/core/ids.ts';
+import { house } from '../../architecture/source-tree.ts';
 import { HttpWorld } from '../../support/http-world.ts';
 import { device, digest, plant, targetPath } from '../../support/store-nouns.ts';
 
+const program = `${house}dist/cli/skein.js`;
 let world: HttpWorld;
 let folder: string;
 let server: string;
@@ -28,7 +31,13 @@ beforeAll(async () => {
     await tx.devices.insert(device('new-1', { state: 'pending', agentVersion: '1\u001b[31m' }));
     await tx.bundles.insert({
       ...{ fleet: plant, path: targetPath('1.0.0'), name: 'filetype', version: '1.0.0' },
-      ...{ digest: digest('1'), status: 'live', blobs: [digest('1')], publishedAtMs: 0 },
+      ...{
+        digest: digest('1'),
+        status: 'live',
+        blobs: [digest('1')],
+        publishedAtMs: 0,
+        minAgent: null,
+      },
     });
   });
 });
@@ -196,6 +205,31 @@ test('given a plan file and flags, a rollout is drafted, started, explained, pau
   expect((await skein('rollout create --bundle filetype@9.9.9')).exitCode).toBe(3);
 });
 
+test('given a bundle that was aborted before, or an author who approves, policy refuses: 8', async () => {
+  const stopped = await skein('rollout create --bundle filetype@1.0.0 --submit -o json');
+  expect([stopped.exitCode, stopped.json().code]).toEqual([8, 'digest-stopped']);
+  const create = 'rollout create --bundle filetype@1.0.0 --override-stop --approval --submit';
+  const { rollout } = (await skein(`${create} -o json`)).json();
+  const own = await skein(`rollout approve ${rollout} -o json`);
+  expect([own.exitCode, own.json().code]).toEqual([8, 'approval-own-rollout']);
+  await skein(`rollout abort ${rollout}`);
+});
+
+test('given a person who interrupts a command that waits, the process ends with 130', async () => {
+  const create = 'rollout create --bundle filetype@1.0.0 --override-stop -o json';
+  const { rollout } = (await skein(create)).json();
+  const line = `rollout get ${rollout} --watch -o json --fleet plant --server ${server}`;
+  const words = [program, ...line.split(' '), '--token-file', tokenFile];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve([exitCode, signal]));
+  });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  await skein(`rollout abort ${rollout}`);
+});
+
 test('given a draft, editing writes its whole plan anew; what is left out is the default again', async () => {
   const create = 'rollout create --bundle filetype@1.0.0 --override-stop --comment first';
   const made = await skein(`${create} --soak 5s --waves 10%,100% -o json`);
@@ -237,21 +271,29 @@ test('given a draft of somebody else, a viewer, or a rollout that runs, editing 
 
 test('given a chain that was rewritten behind the witness, verifying says where and exits 9', async () => {
   const witness = join(folder, 'witness.json');
-  const first = await skein(`audit verify --witness ${witness} -o json`);
+  // No memory of its own: what the file says is all there is.
+  let homes = 0;
+  const verify = (flags = '') => {
+    homes += 1;
+    return skein(
+      `audit verify --home ${join(folder, `home-${homes}`)} --witness ${witness} ${flags}`,
+    );
+  };
+  const first = await verify('-o json');
   expect(first.json()).toMatchObject({ auditOk: true, witnesses: 0 });
   await world.store.transaction((tx) =>
     appendAudit(tx, {
       ...{ fleet: plant, atMs: 1, actor: 'ada', action: 'looked', subject: 'x', details: {} },
     }),
   );
-  expect((await skein(`audit verify --witness ${witness}`)).exitCode).toBe(0);
+  expect((await verify()).exitCode).toBe(0);
   const kept = JSON.parse(await readFile(witness, 'utf8')) as { heads: { hash: string }[] };
   expect(kept.heads).toHaveLength(2);
   const forged = kept.heads.map((head) => ({ ...head, hash: '0'.repeat(64) }));
   await writeFile(witness, JSON.stringify({ heads: forged }));
-  const verdict = await skein(`audit verify --witness ${witness} -o json`);
+  const verdict = await verify('-o json');
   expect([verdict.exitCode, verdict.json().code]).toEqual([9, 'audit-forked']);
   const longer = [{ size: 10_000, hash: '0'.repeat(64), atMs: 1 }];
   await writeFile(witness, JSON.stringify({ heads: longer }));
-  expect((await skein(`audit verify --witness ${witness} -o json`)).exitCode).toBe(9);
+  expect((await verify('-o json')).exitCode).toBe(9);
 });

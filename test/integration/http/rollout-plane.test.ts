@@ -14,7 +14,13 @@ beforeAll(async () => {
       await tx.devices.insert(device(`edge-${n}`, { cell: n * 100 }));
     await tx.bundles.insert({
       ...{ fleet: plant, path: targetPath('1.0.0'), name: 'filetype', version: '1.0.0' },
-      ...{ digest: digest('1'), status: 'live', blobs: [digest('1')], publishedAtMs: 0 },
+      ...{
+        digest: digest('1'),
+        status: 'live',
+        blobs: [digest('1')],
+        publishedAtMs: 0,
+        minAgent: null,
+      },
     });
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { runSkein } from '../../../cli/program.ts';
 import { FileKeyStore } from '../../../fleet-server/adapters/keys/file-key-store.ts';
 import { parseServerConfig, type ServerConfig } from '../../../fleet-server/config.ts';
 import { startServer } from '../../../fleet-server/main.ts';
+import { hexOf } from '../../../shared/core/bytes.ts';
 import { ed25519Key, rootBody, signBody } from '../../../shared/trust/tuf/repository.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { ed25519Signer } from '../../support/tuf-signers.ts';
@@ -99,7 +100,14 @@ test('given a first start, the admin token is in a file of its owner, works, and
   expect((await fetch(`${server.origin}/tuf/1.root.json`)).status).toBe(200);
   const bearer = { authorization: `Bearer ${(await readFile(file, 'utf8')).trim()}` };
   const metrics = await fetch(`${server.origin}/metrics`, { headers: bearer });
-  expect(await metrics.text()).toContain('# TYPE skein_windows_total counter');
+  const page = await metrics.text();
+  expect(page).toContain('# TYPE skein_windows_total counter');
+  expect(page).toContain('skein_plaintext_listener{door="http"} 0');
+  expect(page).toContain('skein_plaintext_listener{door="broker"} 0');
+  expect(page).toContain('skein_devices{state="pending",presence="offline"} 0');
+  expect(page).toMatch(/^skein_metadata_expiry_seconds\{role="root"\} 8\d{4}/m);
+  expect(page).toMatch(/^skein_store_transactions_total [1-9]/m);
+  expect(page).toMatch(/^process_resident_memory_bytes [1-9]/m);
   await server.stop();
   await expect(fetch(`${server.origin}/livez`)).rejects.toThrow();
 
@@ -118,6 +126,33 @@ test('given no root yet, the server runs and makes no claims, because nobody cou
   expect(await run(['claim', 'create', ...context])).toBe(1);
   expect(said).toContain('code: tuf-no-root');
   await server.stop();
+});
+
+test('given init without --demo, it makes the same keys, hands out their public halves, and wants to know for whom', async () => {
+  expect(await run(['init'])).toBe(2);
+  expect(await run(['init', '--data', folder, '--demo', folder])).toBe(2);
+  expect(await run(['init', '--data', folder, '--fleet', 'plant'])).toBe(2);
+  expect(await run(['init', '--data', folder])).toBe(0);
+  expect(await run(['init', '--data', folder])).toBe(5);
+  const handout = await readFile(join(folder, 'online-keys.json'), 'utf8');
+  const online = await FileKeyStore.open({ folder: join(folder, 'keys') });
+  for (const role of ['snapshot', 'timestamp', 'director', 'audit', 'federated'] as const) {
+    expect(handout).toContain(`"${role}":"${hexOf(online.signer(role).publicKey)}"`);
+  }
+});
+
+test('given a root share anywhere in the data folder, whatever it is called, the server does not start', async () => {
+  const config = await configOf();
+  await run(['server', 'init', '--data', folder]);
+  const share = join(folder, 'secrets', 'old.bak');
+  await mkdir(join(folder, 'secrets'), { recursive: true });
+  await writeFile(share, '{"format":"skein-offline-key/1","role":"root"}');
+  await expect(startServer(config)).rejects.toMatchObject({
+    code: 'offline-key-on-server',
+    message: expect.stringContaining(share) as string,
+  });
+  await rm(share);
+  await (await startServer(config)).stop();
 });
 
 test('given a secret that others may read, the server does not start', async () => {

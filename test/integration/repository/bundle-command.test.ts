@@ -128,6 +128,58 @@ test('when a recipe is built, the layout is whole and measured', async () => {
   expect(second.filter((name) => shared.has(name)).length).toBeGreaterThan(0);
 });
 
+/** What the command printed on its own two ends. */
+async function printed(work: () => Promise<number>): Promise<{ code: number; text: string }> {
+  const { log, error } = console;
+  const lines: string[] = [];
+  const keep = (line: string): void => void lines.push(line);
+  Object.assign(console, { log: keep, error: keep });
+  try {
+    return { code: await work(), text: lines.join('\n') };
+  } finally {
+    Object.assign(console, { log, error });
+  }
+}
+
+test('when a recipe gives a default answer, the bundle carries it signed and inspect shows it; a wrong one is refused with its code', async () => {
+  const withDefault = (values: string): string =>
+    `${recipe('1.0.0', 'model-1.onnx')}defaultAnswer: [{ name: p, values: ${values} }]\n`;
+  await writeFile(at('given.yaml'), withDefault('[1, 0]'));
+  expect(await bundle('build', at('given.yaml'), '--out', at('given'))).toBe(0);
+  const { text } = await printed(() => bundle('inspect', at('given')));
+  expect(text).toMatch(/default p\s+float32 \[2\] 1 0/);
+  expect(text).toMatch(/stale\s+keep after 365 days/);
+  const machine = await printed(() => bundle('inspect', at('given'), '-o', 'json'));
+  const base64 = base64Of(new Uint8Array(Float32Array.of(1, 0).buffer));
+  expect(JSON.parse(machine.text)).toMatchObject({
+    stale: { maxDays: 365, then: 'keep' },
+    defaultAnswer: [{ name: 'p', type: 'float32', shape: [2], base64 }],
+  });
+  const refusals = [
+    ['[1]', 'default-answer-invalid'],
+    ['[1, 0, 0]', 'default-answer-invalid'],
+    ['[true, false]', 'default-answer-invalid'],
+    ['[1, 0], shape: [1, 2]', 'default-answer-invalid'],
+    ['[.nan, 0]', 'schema-mismatch'],
+    ['[]', 'default-answer-invalid'],
+  ] as const;
+  for (const [values, code] of refusals) {
+    await writeFile(at('bad.yaml'), withDefault(values));
+    const refused = await printed(() => bundle('build', at('bad.yaml'), '--out', at('bad')));
+    expect(refused.code, values).toBe(1);
+    expect(refused.text, values).toContain(`${code}: `);
+  }
+});
+
+test('when a recipe says nothing of old metadata, its bundle says nothing either', async () => {
+  const silent = recipe('1.0.0', 'model-1.onnx').replace(/^stale:.*\n/m, '');
+  await writeFile(at('silent.yaml'), silent);
+  expect(await bundle('build', at('silent.yaml'), '--out', at('silent'))).toBe(0);
+  const { text } = await printed(() => bundle('inspect', at('silent')));
+  expect(text).toMatch(/stale\s+runs on/);
+  expect(text).toMatch(/default answer\s+none/);
+});
+
 test('when a recipe is wrong, the command says where and ends with 1', async () => {
   await writeFile(at('bad.yaml'), recipe('1.0', 'model-1.onnx'));
   expect(await bundle('build', at('bad.yaml'), '--out', at('bad'))).toBe(1);

@@ -219,6 +219,49 @@ describe('bundles', () => {
     expect([...reopened.revoked]).toEqual([v1.digest]);
   });
 
+  test('when an ancestor or a blob is revoked, so is every bundle that descends from it or holds it', async () => {
+    const child = sampleBundle({ version: '2.0.0', fill: 2, parent: v1.digest });
+    const grandchild = sampleBundle({ version: '3.0.0', fill: 3, parent: child.digest });
+    const line = [v1, child, grandchild];
+    for (const bundle of line) {
+      await world.upload(repository, bundle);
+      world.name(bundle, { status: 'retired' });
+    }
+    const statuses = () =>
+      world.store.read((view) =>
+        Promise.all(
+          line.map(async ({ digest }) => (await view.bundles.find(plant, digest))?.status),
+        ),
+      );
+    expect(await world.publish(repository)).toBe('ok');
+    expect([...repository.revoked]).toEqual([]);
+    const tensor = child.config.variants[0]!.tensors[0]!.digest;
+    world.revoked = [{ digest: tensor, reason: 'bad-blob', then: 'stop' }];
+    expect(await world.publish(repository)).toBe('ok');
+    const byBlob = [tensor, child.digest, grandchild.digest].sort();
+    expect([...repository.revoked].sort()).toEqual(byBlob);
+    expect(await statuses()).toEqual(['deprecated', 'revoked', 'revoked']);
+    world.revoked.push({ digest: v1.digest, reason: 'bad-data', then: 'stop' });
+    expect(await world.publish(repository)).toBe('ok');
+    const all = [...byBlob, v1.digest].sort();
+    expect([...repository.revoked].sort()).toEqual(all);
+    expect(await statuses()).toEqual(['revoked', 'revoked', 'revoked']);
+    expect([...(await world.openRepository()).revoked].sort()).toEqual(all);
+  });
+
+  test('when an ancestor is only to be replaced, nothing offers its descendants and no order stops them', async () => {
+    const child = sampleBundle({ version: '2.0.0', fill: 2, parent: v1.digest });
+    for (const bundle of [v1, child]) {
+      await world.upload(repository, bundle);
+      world.name(bundle, { status: 'retired' });
+    }
+    world.revoked = [{ digest: v1.digest, reason: 'old-data', then: 'replace' }];
+    expect(await world.publish(repository)).toBe('ok');
+    expect([...repository.revoked]).toEqual([]);
+    const found = await world.store.read((view) => view.bundles.find(plant, child.digest));
+    expect(found?.status).toBe('revoked');
+  });
+
   test('when a bundle names its fleet, another fleet cannot read it or its blobs', async () => {
     await world.upload(repository, v1);
     world.name(v1, { fleets: [plant] });

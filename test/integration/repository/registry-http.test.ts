@@ -9,6 +9,9 @@ import { parseByteRange } from '../../../fleet-server/http/byte-range.ts';
 import { tokenOf } from '../../../fleet-server/http/registry-access.ts';
 import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
 import { cryptoRandom } from '../../../shared/adapters/random/crypto-random.ts';
+import { streamOf } from '../../../shared/core/byte-stream.ts';
+import { utf8 } from '../../../shared/core/bytes.ts';
+import { digestOf } from '../../../shared/trust/hash.ts';
 import { MemoryDisk } from '../../../sim/world/memory-disk.ts';
 import { openOrigin, tokens } from '../../support/repository-origin.ts';
 import { RepositoryWorld } from '../../support/repository-world.ts';
@@ -132,6 +135,29 @@ describe('the registry', () => {
     const authorized = { ...headers, ...publisher };
     const malformed = await app.inject({ ...metadata, headers: authorized });
     expect(malformed.json()).toMatchObject({ code: 'tuf-malformed-metadata' });
+  });
+
+  test('when a blob belongs to a round, not even a publisher sees it, until it brings those bytes itself', async () => {
+    const publisher = { authorization: `Bearer ${tokens.publisher}` };
+    const [update, heldOut] = ['a device’s update', 'a held-out set'].map((text) => utf8(text));
+    if (update === undefined || heldOut === undefined) throw new Error('two blobs');
+    const storedAtMs = 1;
+    for (const bytes of [update, heldOut]) {
+      await world.blobs.put(digestOf(bytes), streamOf(bytes), { bytesMax: 100 });
+    }
+    // As the office keeps a held-out set; an update has no record at all.
+    const record = { digest: digestOf(heldOut), sizeBytes: heldOut.length, storedAtMs };
+    await world.store.transaction((tx) => tx.blobs.put({ ...record, purpose: 'round' }));
+    for (const bytes of [update, heldOut]) {
+      const url = `/v2/adder/blobs/${digestOf(bytes)}`;
+      for (const method of ['GET', 'HEAD'] as const) {
+        expect((await ask(method, url, publisher)).statusCode).toBe(404);
+      }
+      const headers = { ...publisher, 'content-type': 'application/octet-stream' };
+      const payload = Buffer.from(bytes);
+      expect((await app.inject({ method: 'PUT', url, payload, headers })).statusCode).toBe(201);
+      expect((await ask('GET', url, publisher)).rawPayload.equals(bytes)).toBe(true);
+    }
   });
 
   test('when metadata is asked for, everybody reads it and only the timestamp is not kept', async () => {

@@ -100,6 +100,30 @@ test('given many changes, each version is downloaded and no malicious one [multi
     expect(await client.downloaded()).toHaveLength(3);
   }));
 
+test.each([[['sha256']], [['sha512']], [['sha256', 'sha512']]])(
+  'given a target listed under %j, it is downloaded by one of them [download_with_hash_algorithms]',
+  (algorithms) =>
+    withConformance(async ({ repo, client }) => {
+      await client.init();
+      repo.addArtifact('targets', 'file', 'content');
+      repo.listHashes('targets', 'file', algorithms);
+      publishTargets(repo);
+      expect(await client.download('file')).toBe(0);
+      expect(repo.artifactRequests).toEqual(['file']);
+      expect(await client.downloaded()).toEqual(['content']);
+    }),
+);
+
+test('given a target listed under a hash that nobody knows, nothing is kept [download_with_unknown_hash_algorithm]', () =>
+  withConformance(async ({ repo, client }) => {
+    await client.init();
+    repo.addArtifact('targets', 'file', 'content');
+    repo.listHashes('targets', 'file', ['unknown-hash']);
+    publishTargets(repo);
+    expect(await client.download('file')).toBe(1);
+    expect(await client.downloaded()).toEqual([]);
+  }));
+
 test('given a target that is here already, it is not fetched again [artifact_cache]', () =>
   withConformance(async ({ repo, client }) => {
     await client.init();
