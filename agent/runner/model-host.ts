@@ -64,6 +64,7 @@ export class ModelHost {
   readonly #options: ModelHostOptions;
   readonly #active = new Map<AppName, HostedModel>();
   readonly #standby = new Map<AppName, HostedModel>();
+  #isClosed = false;
 
   constructor(options: ModelHostOptions) {
     this.#options = options;
@@ -120,8 +121,11 @@ export class ModelHost {
     if (this.#active.get(model.app) === model) this.#active.delete(model.app);
   }
 
+  /** For good: a session that is just being opened is closed as soon as it is there. */
   async closeAll(): Promise<void> {
-    for (const app of [...this.#active.keys()].sort()) await this.stop(app);
+    this.#isClosed = true;
+    const apps = new Set([...this.#active.keys(), ...this.#standby.keys()]);
+    for (const app of [...apps].sort()) await this.stop(app);
   }
 
   /**
@@ -171,6 +175,10 @@ export class ModelHost {
           graphOptimization: variant.session.graphOptimization,
         },
       });
+      if (this.#isClosed) {
+        await session.close();
+        return failure('session-lost', `${slot.path} was opened as the agent ended`, false);
+      }
       return ok({ app, slot, host, bundle: bundle.value, session });
     } catch (error) {
       const isMachine = error instanceof OperatingError && error.retryable;
