@@ -1,6 +1,7 @@
 import { encodeFrame } from '../../shared/codec/frame.ts';
 import type { DesiredEntry, DesiredState } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
+import { allDone } from '../../shared/core/all-done.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId, DeviceId, Digest, FleetId } from '../../shared/core/ids.ts';
@@ -173,17 +174,15 @@ export class Director {
     const signed = await this.#options.store.transaction(async (tx) => {
       const signed = new Map<DeviceId, DesiredEnvelope>();
       if (cut !== undefined) await this.#tellCut(tx, cut);
-      for (const { device, desired } of drafts) {
-        // One generation never has two contents: an order that came while this one was signed makes it worthless.
-        const now = await tx.devices.get(device.fleet, device.device);
-        const isCurrent =
-          now?.issuedGeneration === device.issuedGeneration && now.epoch === device.epoch;
-        if (!isCurrent || !(await tx.desiredEnvelopes.put(desired))) continue;
-        const { generation: issuedGeneration, directorVersion: issuedDirectorVersion } = desired;
-        const issued = { issuedGeneration, issuedDirectorVersion };
-        await tx.devices.update(device.fleet, device.device, issued);
-        signed.set(device.device, desired);
-      }
+      await allDone(
+        (await stillCurrent(tx, drafts)).map(async ({ device, desired }) => {
+          if (!(await tx.desiredEnvelopes.put(desired))) return;
+          const { generation: issuedGeneration, directorVersion: issuedDirectorVersion } = desired;
+          const issued = { issuedGeneration, issuedDirectorVersion };
+          await tx.devices.update(device.fleet, device.device, issued);
+          signed.set(device.device, desired);
+        }),
+      );
       return signed;
     });
     if (cut !== undefined) this.#toldCut.set(cut.draft.device.fleet, cut.listed);
@@ -256,6 +255,18 @@ export class Director {
       bytes: encodeFrame(header, desired.envelope),
     });
   }
+}
+
+/** One generation never has two contents: an order that came while this one was signed makes it worthless. */
+async function stillCurrent(tx: StoreTx, drafts: readonly Draft[]): Promise<readonly Draft[]> {
+  const fleet = drafts[0]?.device.fleet;
+  if (fleet === undefined) return [];
+  const ids = drafts.map(({ device }) => device.device);
+  const now = new Map((await tx.devices.listByIds(fleet, ids)).map((row) => [row.device, row]));
+  return drafts.filter(({ device }) => {
+    const row = now.get(device.device);
+    return row?.issuedGeneration === device.issuedGeneration && row.epoch === device.epoch;
+  });
 }
 
 function entryOf({ app, desired }: DeviceApp): DesiredEntry[] {

@@ -1,9 +1,10 @@
 import { limits } from '../../../shared/contracts/limits.ts';
+import { allDone } from '../../../shared/core/all-done.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Rollout } from '../../core/model/rollout.ts';
 import type { DesiredContext } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevices } from './desired-device.ts';
+import { type LoadedDevice, loadDesiredDevices } from './desired-device.ts';
 import { orderDevice } from './order-device.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
@@ -20,12 +21,20 @@ export async function restoreDevices(
   const exposures = await tx.offers.listByPhase(fleet, row.rollout, { phases: untold, page });
   const ids = exposures.map(({ device }) => device);
   const devices = await tx.devices.listByIds(fleet, ids);
-  const ordered: DeviceId[] = [];
-  for (const loaded of await loadDesiredDevices(tx, devices)) {
-    const also = loaded.desired.exposures.map((exposure) => exposure.rollout);
-    const rollouts = await book.startedOf(tx, { fleet, app, also });
-    if ((await orderDevice(tx, loaded, { rollouts, context })).changed)
-      ordered.push(loaded.device.device);
-  }
-  return ordered;
+  const all = await loadDesiredDevices(tx, devices);
+  const ofDevice = (loaded: LoadedDevice) =>
+    loaded.desired.exposures.map((exposure) => exposure.rollout);
+  const also = [...new Set(all.flatMap(ofDevice))].sort();
+  const open = await book.startedOf(tx, { fleet, app });
+  const known = await book.startedOf(tx, { fleet, app, also });
+  const isOpen = new Set(open.map(({ state }) => state.id));
+  const ordered = await allDone(
+    all.map(async (loaded): Promise<readonly DeviceId[]> => {
+      const own = new Set(ofDevice(loaded));
+      const rollouts = known.filter(({ state: { id } }) => isOpen.has(id) || own.has(id));
+      const { changed } = await orderDevice(tx, loaded, { rollouts, context });
+      return changed ? [loaded.device.device] : [];
+    }),
+  );
+  return ordered.flat();
 }

@@ -1,4 +1,5 @@
 import { limits } from '../../../shared/contracts/limits.ts';
+import { allDone } from '../../../shared/core/all-done.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Device } from '../../core/model/device.ts';
 import { cellsOfWave } from '../../core/rollout/assignment.ts';
@@ -28,17 +29,21 @@ export async function offerWave(
   let blocked = 0;
   for await (const devices of membersOf(tx, rollout, scope)) {
     const all = await loadDesiredDevices(tx, devices);
-    for (const [at, loaded] of all.entries()) {
+    for (let at = 0; at < all.length; ) {
       // The next turn takes the rest; what is left of this page stands for them.
-      const left = all.length - at;
-      if (ordered.length >= limits.offersPerTurnMax) {
-        return { ordered, offerable: offerable + left, blocked };
+      const room = limits.offersPerTurnMax - ordered.length;
+      if (room === 0) return { ordered, offerable: offerable + all.length - at, blocked };
+      const batch = all.slice(at, at + room);
+      at += batch.length;
+      // Together, because each has rows of its own and a statement's way to the store costs more than its work.
+      const decisions = await allDone(batch.map((loaded) => orderDevice(tx, loaded, scope)));
+      for (const [place, decision] of decisions.entries()) {
+        const device = batch[place]?.device.device;
+        if (decision.changed && device !== undefined) ordered.push(device);
+        const standing = standingOf(decision, rollout);
+        if (standing === 'offerable') offerable += 1;
+        if (standing === 'blocked') blocked += 1;
       }
-      const decision = await orderDevice(tx, loaded, scope);
-      if (decision.changed) ordered.push(loaded.device.device);
-      const standing = standingOf(decision, rollout);
-      if (standing === 'offerable') offerable += 1;
-      if (standing === 'blocked') blocked += 1;
     }
   }
   return { ordered, offerable, blocked };
