@@ -39,7 +39,7 @@ const nouns: readonly Noun[] = [
   },
   {
     name: 'keys',
-    summary: 'offline keys: create, propose, sign, publish, rotate, revoke',
+    summary: 'offline keys: create, propose, sign, publish, trust, rotate, revoke',
     load: async () => (await import('./keys/command.ts')).registerKeys,
   },
   {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { isFleetId } from '../../shared/core/ids.ts';
 import { orEnd } from '../bundle/command-end.ts';
@@ -48,6 +49,12 @@ async function init(flags: InitFlags): Promise<void> {
     Object.entries(folders).map(([name, path]) => [name, String(path)]),
   );
   console.error('a demo: its offline keys lie beside the server; never trust it with real devices');
+  const { onlineKeys, firstRoot } = folders;
+  const folder = dirname(onlineKeys);
+  const list = fleet.join(',');
+  console.error(
+    `next: skein server --data ${folder} --set rootFile=${firstRoot} --set fleets=${list}`,
+  );
 }
 
 async function initServer(data: string, flags: InitFlags): Promise<void> {

@@ -21,8 +21,8 @@ export interface MigrationTarget {
 }
 
 /**
- * Applies what is missing, each step in one transaction with its number in `user_version`, after a copy of the
- * file beside it. Throws `store-foreign`, `store-too-new` or `store-corrupt` before anything is written.
+ * Applies what is missing, each step in one transaction with its number in `user_version`, after a copy beside it of a
+ * file that held something. Throws `store-foreign`, `store-too-new` or `store-corrupt` before anything is written.
  */
 export function migrateDatabase(database: Database, target: MigrationTarget): void {
   const { path, migrations } = target;
@@ -35,7 +35,8 @@ export function migrateDatabase(database: Database, target: MigrationTarget): vo
   const version = checkedVersion(database, migrations.length);
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
-    if (path !== null && index > 0) copyBefore(database, path, migration.name);
+    // A new file holds nothing that a copy could save.
+    if (path !== null && version > 0) copyBefore(database, path, migration.name);
     database.transaction(() => {
       for (const statement of migration.statements) database.exec(statement);
       database.pragma(`application_id = ${applicationId}`);
