@@ -4,6 +4,7 @@ import { arch, platform, release, totalmem } from 'node:os';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { InferenceRuntime } from '../../shared/ports/inference-runtime.ts';
 import { cpuQuotaThreads } from '../../shared/runtime/cpu-quota.ts';
+import { readCpuFeatures } from './cpu-features.ts';
 
 export interface DeviceFactsOptions {
   readonly runtime: InferenceRuntime;
@@ -19,6 +20,7 @@ export async function readDeviceFacts(options: DeviceFactsOptions): Promise<Fact
   return {
     'cpu.arch': arch(),
     'cpu.cores': cpuQuotaThreads(),
+    'cpu.features': readCpuFeatures().join(','),
     'memory.bytes': memoryBytes(),
     os: platform(),
     'os.release': release().slice(0, 128),

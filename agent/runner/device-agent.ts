@@ -17,7 +17,7 @@ import { sha256Hex } from '../../shared/trust/hash.ts';
 import type { InferenceInput } from '../core/inference/prepare-input.ts';
 import type { DeviceIdentity } from '../core/update/accept-desired.ts';
 import type { AppDecision } from '../core/update/decide-steps.ts';
-import type { UpdateState } from '../core/update/update-state.ts';
+import type { AppState, UpdateState } from '../core/update/update-state.ts';
 import { AgentMemory } from './agent-memory.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ContentStore } from './content-store.ts';
@@ -167,7 +167,7 @@ export class DeviceAgent {
       roundsPerDay: options.roundsPerDay ?? limits.roundsPerDay,
       directorKeys: async () => (await catalogue.directorKeys())?.keys,
       trustedNowMs: () => sessions.trustedNowMs(),
-      running: async (app) => committedOf(models.active(app)),
+      running: async (app) => committedOf(models.active(app), updates.state.apps.get(app)),
       send: async (envelope) => sendReport(sessions.uplink, envelope),
       refused: (code, message) => refusals.note(code, 'round', message),
     });
@@ -296,9 +296,14 @@ const identityOf = (memory: AgentMemory, known: Omit<DeviceIdentity, 'epoch'>) =
   return epoch === undefined ? undefined : { ...known, epoch };
 };
 
-/** What is on trial is not trained from: it may be gone in a moment. */
-const committedOf = (model: HostedModel | undefined) =>
-  model?.host === 'worker' ? { ...model.bundle, digest: model.slot.digest } : undefined;
+/**
+ * What is on trial is not trained from: it may be gone in a moment. What the journal calls committed is, though the
+ * session of its trial may still be the one that answers: the server has heard of it and may order at once.
+ */
+const committedOf = (model: HostedModel | undefined, app: AppState | undefined) =>
+  model !== undefined && model.slot.digest === app?.held[0]?.digest
+    ? { ...model.bundle, digest: model.slot.digest }
+    : undefined;
 
 async function sendReport(uplink: OpenUplink | undefined, envelope: Uint8Array): Promise<void> {
   if (uplink === undefined) throw new OperatingError('connect-failed', 'no session is open');

@@ -9,6 +9,7 @@ import { err, ok, type Result } from '../../shared/core/result.ts';
 import { isOlderVersion } from '../../shared/core/version-order.ts';
 import { revokedBundles } from '../../shared/trust/revoked-bundles.ts';
 import type { SlotFile } from '../core/store/slot-index.ts';
+import { chooseVariant } from '../core/update/choose-variant.ts';
 import type { Target } from '../core/update/slot.ts';
 import { type BlobFailure, type DownloadWorld, downloadBlob } from './blob-download.ts';
 import type { ContentStore } from './content-store.ts';
@@ -236,14 +237,6 @@ export class Installer {
 }
 
 /** The first variant whose provider was proven here and that fits into memory; the order is the workshop's choice. */
-function chooseVariant(config: BundleConfig, facts: Facts): BundleVariant | undefined {
-  const providers = new Set(String(facts['providers'] ?? 'cpu').split(','));
-  const memory = Number(facts['memory.bytes'] ?? Number.MAX_SAFE_INTEGER);
-  return config.variants.find(
-    ({ constraints }) =>
-      providers.has(constraints.provider) && constraints.memoryBytesMax <= memory,
-  );
-}
 
 const blobsOf = ({ config, variant }: InstalledBundle): readonly Digest[] => [
   config.golden.blob,

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { cpuFeatures } from './cpu-features.ts';
 import { limits } from './limits.ts';
 import {
   AppNameSchema,
@@ -111,7 +112,7 @@ const VariantSchema = Type.Object(
     constraints: Type.Object(
       {
         provider: oneOf(['cpu', 'webgpu']),
-        cpuFeatures: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 16 }),
+        cpuFeatures: Type.Array(oneOf(cpuFeatures), { maxItems: cpuFeatures.length }),
         memoryBytesMax: CounterSchema,
       },
       closed,

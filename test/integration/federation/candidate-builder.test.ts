@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { buildCandidate } from '../../../firmware-bundles/evaluate/candidate-bundle.ts';
 import { readHeldOutSet } from '../../../firmware-bundles/evaluate/held-out-set.ts';
 import { nativeBench } from '../../../firmware-bundles/evaluate/native-bench.ts';
@@ -135,8 +135,10 @@ describe('the candidate builder', () => {
   });
 
   it('when the program crashes, hangs or eats memory, fails the candidate and nothing else', async () => {
+    const programs = await mkdtemp(join(tmpdir(), 'skein-programs-'));
+    onTestFinished(() => rm(programs, { recursive: true }));
     const program = async (name: string, text: string): Promise<URL> => {
-      const path = join(tmpdir(), `skein-${process.pid}-${name}.mjs`);
+      const path = join(programs, `${name}.mjs`);
       await writeFile(path, text);
       return pathToFileURL(path);
     };
