@@ -7,14 +7,12 @@ import {
   TargetCustomSchema,
 } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
-import { bytesOfHex } from '../../shared/core/bytes.ts';
 import type { Json } from '../../shared/core/canonical-json.ts';
 import type { Digest, TargetPath } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { DeviceDisk } from '../../shared/ports/device-disk.ts';
 import type { Fetcher } from '../../shared/ports/fetcher.ts';
-import type { RoleKeys } from '../../shared/trust/dsse.ts';
-import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
+import { anyKeyOf, type RoleKeys } from '../../shared/trust/dsse.ts';
 import { entriesOf, isJsonObject } from '../../shared/trust/strict-json.ts';
 import type { TargetFile, Targets } from '../../shared/trust/tuf/metadata.ts';
 import { collect, createMetadataSource } from '../../shared/trust/tuf/metadata-source.ts';
@@ -195,18 +193,8 @@ function readDirector(bytes: Uint8Array | undefined): Pick<Fixed, 'director'> {
   const decoded = bytes === undefined ? undefined : decodeDirector(bytes);
   if (decoded?.ok !== true) return {};
   const { version } = decoded.value;
-  const keys = keysOf('director', decoded.value.keys);
-  return { director: { version, keys, auditKeys: keysOf('audit', decoded.value.auditKeys) } };
-}
-
-function keysOf<Role extends 'director' | 'audit'>(
-  role: Role,
-  publicKeys: readonly string[],
-): RoleKeys<Role> {
-  const keys = publicKeys.flatMap(
-    (key) => openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [],
-  );
-  return { role, keys, threshold: 1 };
+  const keys = anyKeyOf('director', decoded.value.keys);
+  return { director: { version, keys, auditKeys: anyKeyOf('audit', decoded.value.auditKeys) } };
 }
 
 function readRevoked(bytes: Uint8Array | undefined): Pick<Fixed, 'revoked'> {

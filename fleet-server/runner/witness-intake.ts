@@ -1,11 +1,10 @@
 import { createDecoder } from '../../shared/codec/validator.ts';
 import { type AuditHead, AuditHeadSchema } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
-import { bytesOfHex, utf8 } from '../../shared/core/bytes.ts';
+import { utf8 } from '../../shared/core/bytes.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { Log } from '../../shared/ports/log.ts';
-import { verifyEnvelope } from '../../shared/trust/dsse.ts';
-import { openVerifyingKey } from '../../shared/trust/ed25519.ts';
+import { anyKeyOf, verifyEnvelope } from '../../shared/trust/dsse.ts';
 import type { Device } from '../core/model/device.ts';
 import type { StoreTx } from '../ports/store.ts';
 
@@ -45,14 +44,8 @@ export class WitnessIntake {
     if (signedHead === undefined) return undefined;
     const known = this.#verified.get(signedHead);
     if (known !== undefined) return known;
-    const keys = this.#options.auditKeys().flatMap((key) => {
-      return openVerifyingKey(bytesOfHex(key) ?? new Uint8Array()) ?? [];
-    });
-    const payload = verifyEnvelope(
-      'auditHead',
-      { role: 'audit', keys, threshold: 1 },
-      utf8(signedHead),
-    );
+    const keys = anyKeyOf('audit', this.#options.auditKeys());
+    const payload = verifyEnvelope('auditHead', keys, utf8(signedHead));
     const head = payload.ok ? decodeHead(payload.value) : payload;
     if (!head.ok) {
       this.#refuse(device, head.error.code);

@@ -1,15 +1,11 @@
 import type { BundleConfig, DefaultRow } from '../contracts/bundle-config.ts';
+import { elementBytes } from '../contracts/element-bytes.ts';
 import { limits } from '../contracts/limits.ts';
 import { batchOf, rowShapeOf } from '../contracts/tensor-batch.ts';
 import { bytesOfBase64 } from '../core/bytes.ts';
 
 type Signature = BundleConfig['outputs'][number];
 type Declared = Pick<BundleConfig, 'inputs' | 'outputs' | 'defaultAnswer'>;
-
-const elementBytes: Readonly<Record<DefaultRow['type'], number>> = {
-  ...{ bool: 1, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4 },
-  ...{ int64: 8, uint64: 8, float32: 4, float64: 8 },
-};
 
 /** What is wrong with the default answer of a bundle, in words; `undefined` for a sound one and for none. */
 export function defaultAnswerProblem(config: Declared): string | undefined {

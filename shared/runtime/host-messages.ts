@@ -1,3 +1,4 @@
+import type { InputDeclaration } from '../contracts/input-misfit.ts';
 import type { ModelSource, SessionOptions, TensorType } from '../ports/inference-runtime.ts';
 
 /** What crosses to the thread or process that hosts one session. One shape for both, positional on the hot path. */
@@ -33,13 +34,6 @@ export interface HostTensor {
   readonly shape: readonly number[];
   /** Owns its whole buffer, so that a transfer takes nothing else along. */
   readonly bytes: Uint8Array;
-}
-
-/** A declared input; a text in `shape` names a dimension that each call chooses. */
-export interface InputDeclaration {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly (number | string)[];
 }
 
 /** The parent's end of the line to a host. */

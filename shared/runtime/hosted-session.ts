@@ -1,3 +1,4 @@
+import type { InputDeclaration } from '../contracts/input-misfit.ts';
 import { limits } from '../contracts/limits.ts';
 import { invariant } from '../core/invariant.ts';
 import { OperatingError } from '../core/operating-error.ts';
@@ -9,13 +10,7 @@ import type {
   Tensor,
 } from '../ports/inference-runtime.ts';
 import { Deadline } from './deadline.ts';
-import type {
-  HostLine,
-  HostListener,
-  HostReply,
-  HostTensor,
-  InputDeclaration,
-} from './host-messages.ts';
+import type { HostLine, HostListener, HostReply, HostTensor } from './host-messages.ts';
 import { checkInputs } from './input-check.ts';
 import { lostAfter } from './session-lost.ts';
 

@@ -1,8 +1,9 @@
 import { InferenceSession, listSupportedBackends, Tensor as NativeTensor } from 'onnxruntime-node';
+import { elementBytes } from '../contracts/element-bytes.ts';
+import type { InputDeclaration } from '../contracts/input-misfit.ts';
 import { OperatingError } from '../core/operating-error.ts';
 import type { ModelSource, SessionOptions, TensorType } from '../ports/inference-runtime.ts';
-import { elementBytes } from './element-bytes.ts';
-import type { HostTensor, InputDeclaration } from './host-messages.ts';
+import type { HostTensor } from './host-messages.ts';
 
 /** A session of the native library, on the thread that calls it. `run` blocks that thread. */
 export interface NativeSession {

@@ -1,17 +1,37 @@
 import type { DsseEnvelope } from '../contracts/frame.ts';
 import { limits } from '../contracts/limits.ts';
 import { type PayloadKind, payloadTypes, type SigningRole } from '../contracts/payload-types.ts';
-import { base64Of, bytesOfBase64, concatBytes, equalBytes, textOf, utf8 } from '../core/bytes.ts';
+import {
+  base64Of,
+  bytesOfBase64,
+  bytesOfHex,
+  concatBytes,
+  equalBytes,
+  textOf,
+  utf8,
+} from '../core/bytes.ts';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { Signer } from '../ports/signer.ts';
-import type { VerifyingKey } from './ed25519.ts';
+import { openVerifyingKey, type VerifyingKey } from './ed25519.ts';
 
 /** The keys of one role, and how many different ones must have signed. */
 export interface RoleKeys<Role extends SigningRole = SigningRole> {
   readonly role: Role;
   readonly keys: readonly VerifyingKey[];
   readonly threshold: number;
+}
+
+/** The keys of an online role, one of which suffices; what is no public key in hexadecimal is passed over. */
+export function anyKeyOf<Role extends SigningRole>(
+  role: Role,
+  publicKeysHex: readonly string[],
+): RoleKeys<Role> {
+  const keys = publicKeysHex.flatMap((hex) => {
+    const bytes = bytesOfHex(hex);
+    return bytes === undefined ? [] : (openVerifyingKey(bytes) ?? []);
+  });
+  return { role, keys, threshold: 1 };
 }
 
 export type RoleOf<Kind extends PayloadKind> = (typeof payloadTypes)[Kind]['role'];

@@ -1,10 +1,10 @@
 import type { BundleConfig, DefaultRow } from '../../../shared/contracts/bundle-config.ts';
+import { inputMisfit } from '../../../shared/contracts/input-misfit.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import { batchOf } from '../../../shared/contracts/tensor-batch.ts';
 import { bytesOfBase64 } from '../../../shared/core/bytes.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import type { Tensor } from '../../../shared/ports/inference-runtime.ts';
-import { tensorBytes } from '../serving/tensor-codec.ts';
 import { type InferenceInput, prepareInput } from './prepare-input.ts';
 import { type Answer, readAnswer } from './read-answer.ts';
 
@@ -32,7 +32,7 @@ export function answerByDefault(
   const prepared = prepareInput(config, input);
   if (!prepared.ok) return prepared;
   const inputs = prepared.value;
-  const wrong = misfit(config.inputs, inputs);
+  const wrong = inputMisfit(config.inputs, inputs);
   if (wrong !== undefined) return err({ code: 'inference-input-mismatch', message: wrong });
   const one = new Map(rows.map((row) => [row.name, oneRow(row)] as const));
   const counts = new Map(
@@ -54,28 +54,6 @@ export function answerByDefault(
 }
 
 const unnamed: Answer = { predicted: -1, label: undefined, confidence: 0, values: [] };
-
-/** What is wrong with the inputs, in words; the same questions that the runtime asks. */
-function misfit(declared: readonly Signature[], given: Inputs): string | undefined {
-  if (given.size !== declared.length) {
-    return `${given.size} inputs given, the model declares ${declared.length}`;
-  }
-  for (const { name, type, shape } of declared) {
-    const tensor = given.get(name);
-    if (tensor === undefined) return `input ${name} is missing`;
-    if (tensor.type !== type) return `input ${name} is ${tensor.type}, declared ${type}`;
-    const fits = shape.every(
-      (size, axis) => typeof size === 'string' || size === tensor.shape[axis],
-    );
-    if (!fits || tensor.shape.length !== shape.length) {
-      return `input ${name} has shape [${tensor.shape.join()}], declared [${shape.join()}]`;
-    }
-    if (tensorBytes(type, tensor.shape) !== tensor.bytes.byteLength) {
-      return `input ${name} has ${tensor.bytes.byteLength} bytes, its shape needs others`;
-    }
-  }
-  return undefined;
-}
 
 /** `undefined` for an output without a batch: it has one form, whatever is asked. */
 function rowsAsked(config: BundleConfig, output: Signature, inputs: Inputs): number | undefined {

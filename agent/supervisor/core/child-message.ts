@@ -1,5 +1,6 @@
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
+import { identityOf } from './process-identity.ts';
 
 /** What the agent tells its supervisor. */
 export type ChildMessage =
@@ -65,11 +66,3 @@ const countOf = (value: unknown): number | undefined =>
 
 const textOf = (value: unknown): string =>
   typeof value === 'string' ? value.slice(0, limits.exitReasonCharsMax) : '';
-
-function identityOf(value: unknown): ProcessIdentity | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { pid, birth } = value as Record<string, unknown>;
-  // 0, 1 and negative numbers name process groups, init, everybody.
-  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 2) return undefined;
-  return typeof birth === 'string' ? { pid, birth } : undefined;
-}

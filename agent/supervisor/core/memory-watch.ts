@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
+import { isSame } from './process-identity.ts';
 import type {
   SupervisionContext,
   SupervisionEffect,
@@ -111,6 +112,3 @@ const isWatched = (child: Child, trials: readonly WatchedTrial[]): boolean =>
 
 const isGuarded = (child: Child): child is RunningChild =>
   child.kind === 'running' && Number.isFinite(child.memoryBytesMax);
-
-export const isSame = (a: ProcessIdentity, b: ProcessIdentity): boolean =>
-  a.pid === b.pid && a.birth === b.birth;

@@ -2,8 +2,9 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import { unreachable } from '../../../shared/core/invariant.ts';
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
 import type { ChildMessage } from './child-message.ts';
-import { isSame, judgeMemory, lookAtMemory, type MemoryReading } from './memory-watch.ts';
+import { judgeMemory, lookAtMemory, type MemoryReading } from './memory-watch.ts';
 import type { ExitReason, PreviousExit } from './previous-exit.ts';
+import { isSame } from './process-identity.ts';
 import type {
   SupervisionContext,
   SupervisionEffect,

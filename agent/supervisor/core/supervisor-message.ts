@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from '../../../shared/ports/process-host.ts';
+import { identityOf } from './process-identity.ts';
 
 /** Why the supervisor ended a trial; both are codes of the catalogue. */
 export type TrialKillReason = 'memory-limit' | 'inference-timeout';
@@ -19,10 +20,8 @@ export function supervisorMessageOf(value: unknown): SupervisorMessage | undefin
   if (typeof value !== 'object' || value === null || !('kind' in value)) return undefined;
   if (value.kind === 'memory-exceeded') return { kind: 'memory-exceeded' };
   if (value.kind !== 'trial-killed') return undefined;
-  const { trial, reason } = value as Record<string, unknown>;
+  const { trial: named, reason } = value as Record<string, unknown>;
   if (reason !== 'memory-limit' && reason !== 'inference-timeout') return undefined;
-  if (typeof trial !== 'object' || trial === null) return undefined;
-  const { pid, birth } = trial as Record<string, unknown>;
-  if (typeof pid !== 'number' || typeof birth !== 'string') return undefined;
-  return { kind: 'trial-killed', trial: { pid, birth }, reason };
+  const trial = identityOf(named);
+  return trial === undefined ? undefined : { kind: 'trial-killed', trial, reason };
 }

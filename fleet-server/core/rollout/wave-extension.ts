@@ -1,10 +1,11 @@
-import type {
-  AssignableDevice,
-  Assignment,
-  AssignmentIndex,
-  StratumBoundaries,
+import {
+  type AssignableDevice,
+  type Assignment,
+  type AssignmentIndex,
+  armOf,
+  isVeteranOf,
+  type StratumBoundaries,
 } from './assignment.ts';
-import { armOf, isVeteranOf } from './assignment.ts';
 import { type Boundary, type Cell, cutOf, everybody, isBefore, nobody } from './cells.ts';
 import { strataKey } from './plan-assignment.ts';
 

@@ -2,10 +2,9 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import { allDone } from '../../../shared/core/all-done.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Rollout } from '../../core/model/rollout.ts';
-import type { DesiredContext } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
 import { type LoadedDevice, loadDesiredDevices } from './desired-device.ts';
-import { orderDevice } from './order-device.ts';
+import { type OrderScope, orderDevice } from './order-device.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
 const untold = ['offered', 'acknowledged', 'committed', 'failed', 'unreached'] as const;
@@ -14,7 +13,7 @@ const untold = ['offered', 'acknowledged', 'committed', 'failed', 'unreached'] a
 export async function restoreDevices(
   tx: StoreTx,
   row: Rollout,
-  { book, context }: { readonly book: RolloutBook; readonly context: DesiredContext },
+  { book, scope }: { readonly book: RolloutBook; readonly scope: OrderScope },
 ): Promise<readonly DeviceId[]> {
   const { fleet, app } = row;
   const page = { limit: limits.offersPerTurnMax };
@@ -25,14 +24,13 @@ export async function restoreDevices(
   const ofDevice = (loaded: LoadedDevice) =>
     loaded.desired.exposures.map((exposure) => exposure.rollout);
   const also = [...new Set(all.flatMap(ofDevice))].sort();
-  const open = await book.startedOf(tx, { fleet, app });
   const known = await book.startedOf(tx, { fleet, app, also });
-  const isOpen = new Set(open.map(({ state }) => state.id));
+  const ofApp = new Set(scope.rollouts.map(({ state }) => state.id));
   const ordered = await allDone(
     all.map(async (loaded): Promise<readonly DeviceId[]> => {
       const own = new Set(ofDevice(loaded));
-      const rollouts = known.filter(({ state: { id } }) => isOpen.has(id) || own.has(id));
-      const { changed } = await orderDevice(tx, loaded, { rollouts, context });
+      const rollouts = known.filter(({ state: { id } }) => ofApp.has(id) || own.has(id));
+      const { changed } = await orderDevice(tx, loaded, { ...scope, rollouts });
       return changed ? [loaded.device.device] : [];
     }),
   );

@@ -275,8 +275,8 @@ export class RolloutDesk {
         return { ordered: [], answer: await findReplacements(tx, opened, { effect, scope }) };
       }
       case 'restore-devices': {
-        const { context } = await this.#scopeOf(tx, row);
-        return { ordered: await restoreDevices(tx, row, { book, context }) };
+        const scope = await this.#scopeOf(tx, row);
+        return { ordered: await restoreDevices(tx, row, { book, scope }) };
       }
       // `#scan`, after harm was looked for; of a completed rollout each device's next report asks for it.
       case 'offer-wave':

@@ -1,5 +1,5 @@
+import type { InputDeclaration } from '../../contracts/input-misfit.ts';
 import type { Tensor } from '../../ports/inference-runtime.ts';
-import type { InputDeclaration } from '../host-messages.ts';
 
 /** What a simulated model does with one call. Durations are virtual milliseconds. */
 export type MemoryAnswer =
