@@ -57,9 +57,9 @@ export async function playFederated(
   if (candidate === null || candidate.rollout === null) {
     return { row: rowWithout(built, startMs), result: resultOf(built, null) };
   }
-  const { parent, candidate: made, n } = candidate.evidence;
+  const { base, candidate: made, n } = candidate.evidence;
   play.view.say(
-    `candidate: ${made.correct} of ${n} held-out files right, log loss ${made.logLoss.toFixed(4)}; its parent ${parent.correct}, ${parent.logLoss.toFixed(4)}`,
+    `candidate: ${made.correct} of ${n} held-out files right, log loss ${made.logLoss.toFixed(4)}; learned from ${base.correct}, ${base.logLoss.toFixed(4)}`,
   );
   const name = candidate.path.slice(candidate.path.lastIndexOf('/') + 1);
   const { digest, rollout } = candidate;

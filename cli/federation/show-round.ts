@@ -17,8 +17,8 @@ export function showRound(view: RoundView): string {
     `${view.counted} of ${view.goalDevices} updates counted, ${view.refused} refused, ${view.invited} devices invited`,
   ];
   if (evidence !== null) {
-    const { n, parent, candidate: made } = evidence;
-    lines.push(`held out: ${parent.correct} -> ${made.correct} of ${n} right`);
+    const { n, base, candidate: made } = evidence;
+    lines.push(`held out: ${base.correct} -> ${made.correct} of ${n} right`);
   }
   if (candidate !== null) {
     lines.push(`candidate ${candidate.path}, rollout ${candidate.rollout ?? 'not started'}`);

@@ -23,7 +23,10 @@ import type { HeldOutSet } from './held-out-set.ts';
 
 export interface CandidateInputs {
   readonly job: CandidateJob;
+  /** Signed offline: what is not trained is taken from here. */
   readonly parent: PackedBundle;
+  /** What the devices learned from: the parent, or an earlier candidate of it. */
+  readonly base: PackedBundle;
   /** Averaged parameters, float32, one tensor after the other in declared order. */
   readonly parameters: Uint8Array;
   readonly heldOut: HeldOutSet;
@@ -45,15 +48,14 @@ export interface BuiltCandidate {
 }
 
 /**
- * A candidate of averaged parameters: each variant is quantized again, measured beside its parent
- * on held-out inputs and
- * on the parent's golden vectors, and packed with everything else byte for byte as signed offline. It must pass what a
- * device will ask before it is handed out.
+ * A candidate of averaged parameters: each variant is quantized again, measured beside the one it learned from on
+ * held-out inputs and on the parent's golden vectors, and packed with everything else byte for byte as signed offline.
+ * It must pass what a device will ask before it is handed out.
  */
 export async function buildCandidate(
   inputs: CandidateInputs,
 ): Promise<Result<BuiltCandidate, BuildRefusal>> {
-  const { parent, heldOut, bench } = inputs;
+  const { parent, base, heldOut, bench } = inputs;
   const { training } = parent.config;
   if (training === undefined) return refuse('not-federable', 'the parent has no training graph');
   const parameters = splitParameters(training, inputs.parameters);
@@ -69,17 +71,14 @@ export async function buildCandidate(
     const made = remakeTensors(parent, variant, parameters);
     if (!made.ok) return made;
     const graph = parent.blobs.get(variant.graph) ?? new Uint8Array();
-    const before = new Map(
-      variant.tensors.map(({ location, digest }) => [
-        location,
-        parent.blobs.get(digest) ?? new Uint8Array(),
-      ]),
-    );
+    const before = tensorsOf(base, variant.id);
+    if (before === undefined)
+      return refuse('candidate-recipe-unknown', `no ${variant.id} in its base`);
     const after = new Map([...before, ...made.value]);
-    const parentFacts = await evaluateGraph(parent.config, { graph, tensors: before }, sets);
+    const baseFacts = await evaluateGraph(parent.config, { graph, tensors: before }, sets);
     const facts = await evaluateGraph(parent.config, { graph, tensors: after }, sets);
-    evidence = evidenceOf(parentFacts, facts);
-    const problem = judge(parent.config, parentFacts, facts);
+    evidence = evidenceOf(baseFacts, facts);
+    const problem = judge(parent.config, baseFacts, facts);
     if (problem !== undefined) return err({ ...problem, evidence });
     variants.push({ made: made.value, facts });
   }
@@ -87,6 +86,20 @@ export async function buildCandidate(
   const bundle = repack(inputs, { variants, parameters });
   const checked = checkBuilt(parent, bundle);
   return checked.ok ? ok({ bundle, evidence }) : err({ ...checked.error, evidence });
+}
+
+/** The files beside a variant's graph, by location. */
+function tensorsOf(
+  { config, blobs }: PackedBundle,
+  variant: string,
+): ReadonlyMap<string, Uint8Array> | undefined {
+  const tensors = config.variants.find(({ id }) => id === variant)?.tensors;
+  return (
+    tensors &&
+    new Map(
+      tensors.map(({ location, digest }) => [location, blobs.get(digest) ?? new Uint8Array()]),
+    )
+  );
 }
 
 interface RemadeVariant {
@@ -108,16 +121,16 @@ function splitParameters(
   });
 }
 
-const evidenceOf = (parent: GraphFacts, candidate: GraphFacts): CandidateEvidence => ({
+const evidenceOf = (base: GraphFacts, candidate: GraphFacts): CandidateEvidence => ({
   n: candidate.accuracy.n,
-  parent: { correct: parent.accuracy.correct, logLoss: parent.accuracy.logLoss },
+  base: { correct: base.accuracy.correct, logLoss: base.accuracy.logLoss },
   candidate: { correct: candidate.accuracy.correct, logLoss: candidate.accuracy.logLoss },
   ...candidate.golden,
 });
 
 function judge(
   config: BundleConfig,
-  parent: GraphFacts,
+  base: GraphFacts,
   candidate: GraphFacts,
 ): BuildRefusal | undefined {
   const { goldenDifference } = candidate.golden;
@@ -129,10 +142,10 @@ function judge(
       message: `a golden output moved by ${goldenDifference}, ${tolerance} is signed`,
     };
   }
-  if (isBetter(candidate.accuracy, parent.accuracy)) return undefined;
+  if (isBetter(candidate.accuracy, base.accuracy)) return undefined;
   return {
     code: 'candidate-not-better',
-    message: `${candidate.accuracy.correct} of ${candidate.accuracy.n} right, the parent ${parent.accuracy.correct}`,
+    message: `${candidate.accuracy.correct} of ${candidate.accuracy.n} right, ${base.accuracy.correct} of the one it learned from`,
   };
 }
 
@@ -177,7 +190,7 @@ function repack(
     lineage: {
       ...(lineage.license === undefined ? {} : { license: lineage.license }),
       round: job.round,
-      parameters: { parent: job.parent, devices: job.devices },
+      parameters: { parent: job.parent, base: job.base, devices: job.devices },
       createdAtMs: job.createdAtMs,
     },
   };
@@ -289,6 +302,6 @@ function variantEvidence(
 }
 
 const refuse = (
-  code: 'not-federable' | 'update-shape-mismatch',
+  code: 'not-federable' | 'update-shape-mismatch' | 'candidate-recipe-unknown',
   message: string,
 ): Result<never, BuildRefusal> => err({ code, message });

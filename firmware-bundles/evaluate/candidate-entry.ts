@@ -11,9 +11,8 @@ import { nativeBench } from './native-bench.ts';
 
 /**
  * Program of the disposable process that builds a candidate: `node candidate-entry.js FOLDER`. Reads `job.json`,
- * `parent/`, `parameters.bin` and `held-out.bin`, writes `candidate/` and, last, `outcome.json`. It
- * has no network and no
- * key; a crash here costs the candidate only.
+ * `parent/`, `base/`, `parameters.bin` and `held-out.bin`, writes `candidate/` and, last, `outcome.json`. It has no
+ * network and no key; a crash here costs the candidate only.
  */
 const decodeJob = createDecoder(CandidateJobSchema, 4096);
 
@@ -22,11 +21,13 @@ async function run(folder: string): Promise<CandidateOutcome> {
   if (!job.ok) return refused(job.error.code, job.error.message);
   const parent = await readLayout(join(folder, 'parent'));
   if (!parent.ok) return refused(parent.error.code, parent.error.message);
+  const base = await readLayout(join(folder, 'base'));
+  if (!base.ok) return refused(base.error.code, base.error.message);
   const heldOut = readHeldOutSet(await readFile(join(folder, 'held-out.bin')));
   if (!heldOut.ok) return refused(heldOut.error.code, heldOut.error.message);
   const built = await buildCandidate({
     job: job.value,
-    parent: parent.value,
+    ...{ parent: parent.value, base: base.value },
     parameters: await readFile(join(folder, 'parameters.bin')),
     heldOut: heldOut.value,
     bench: nativeBench,

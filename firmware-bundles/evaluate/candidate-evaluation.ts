@@ -86,7 +86,7 @@ const read = (tensor: GoldenVectors['vectors'][number]['inputs'][number]): Tenso
 /** More right answers; of equally many, the surer ones. The gate set is held out, so no interval is asked here. */
 export const isBetter = (
   candidate: Pick<Accuracy, 'correct' | 'logLoss'>,
-  parent: Pick<Accuracy, 'correct' | 'logLoss'>,
+  base: Pick<Accuracy, 'correct' | 'logLoss'>,
 ): boolean =>
-  candidate.correct > parent.correct ||
-  (candidate.correct === parent.correct && candidate.logLoss < parent.logLoss);
+  candidate.correct > base.correct ||
+  (candidate.correct === base.correct && candidate.logLoss < base.logLoss);

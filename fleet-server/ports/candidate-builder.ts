@@ -6,6 +6,8 @@ export interface CandidateRequest {
   readonly job: CandidateJob;
   /** Manifest digest of the offline-signed parent; its blobs lie in the BlobStore. */
   readonly parent: Digest;
+  /** Manifest digest of the bundle that the devices learned from; the candidate must be better than it. */
+  readonly base: Digest;
   /** Averaged parameters, float32 in declared order. */
   readonly parameters: Uint8Array;
   /** Blob of labelled held-out inputs. */

@@ -22,7 +22,7 @@ import type { Store, StoreTx } from '../ports/store.ts';
 import { appendAudit } from './append-audit.ts';
 import type { Director } from './director.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import { loadDesiredDevice } from './rollout/desired-device.ts';
+import { loadDesiredDevice } from './rollout/load-devices.ts';
 import type { RolloutDesk } from './rollout/rollout-desk.ts';
 
 export interface DeviceDeskOptions {

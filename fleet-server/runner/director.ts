@@ -1,7 +1,6 @@
 import { encodeFrame } from '../../shared/codec/frame.ts';
 import type { DesiredEntry, DesiredState } from '../../shared/contracts/desired.ts';
 import { limits } from '../../shared/contracts/limits.ts';
-import { allDone } from '../../shared/core/all-done.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';
 import type { BootId, DeviceId, Digest, FleetId } from '../../shared/core/ids.ts';
@@ -172,18 +171,11 @@ export class Director {
     if (drafts.length === 0) return new Map();
     const cut = this.#cutOf(drafts);
     const signed = await this.#options.store.transaction(async (tx) => {
-      const signed = new Map<DeviceId, DesiredEnvelope>();
       if (cut !== undefined) await this.#tellCut(tx, cut);
-      await allDone(
-        (await stillCurrent(tx, drafts)).map(async ({ device, desired }) => {
-          if (!(await tx.desiredEnvelopes.put(desired))) return;
-          const { generation: issuedGeneration, directorVersion: issuedDirectorVersion } = desired;
-          const issued = { issuedGeneration, issuedDirectorVersion };
-          await tx.devices.update(device.fleet, device.device, issued);
-          signed.set(device.device, desired);
-        }),
+      return writeSigned(
+        tx,
+        (await stillCurrent(tx, drafts)).map(({ desired }) => desired),
       );
-      return signed;
     });
     if (cut !== undefined) this.#toldCut.set(cut.draft.device.fleet, cut.listed);
     return signed;
@@ -255,6 +247,21 @@ export class Director {
       bytes: encodeFrame(header, desired.envelope),
     });
   }
+}
+
+async function writeSigned(
+  tx: StoreTx,
+  envelopes: readonly DesiredEnvelope[],
+): Promise<ReadonlyMap<DeviceId, DesiredEnvelope>> {
+  const [first] = envelopes;
+  if (first === undefined) return new Map();
+  const written = new Set(await tx.desiredEnvelopes.putNewer(envelopes));
+  const signed = envelopes.filter(({ device }) => written.has(device));
+  const issued = signed.map(({ device, generation, directorVersion }) => ({
+    ...{ device, issuedGeneration: generation, issuedDirectorVersion: directorVersion },
+  }));
+  await tx.devices.issue(first.fleet, issued);
+  return new Map(signed.map((desired) => [desired.device, desired]));
 }
 
 /** One generation never has two contents: an order that came while this one was signed makes it worthless. */

@@ -13,7 +13,7 @@ import { explainRollout } from '../core/rollout/explain-rollout.ts';
 import type { DesiredContext, DesiredRollout } from '../core/rollout/offer-facts.ts';
 import { souredFact } from '../core/rollout/unjudged-regressions.ts';
 import type { Store, StoreTx, StoreView } from '../ports/store.ts';
-import { loadDesiredDevice } from './rollout/desired-device.ts';
+import { loadDesiredDevice } from './rollout/load-devices.ts';
 import { readEvidence } from './rollout/read-evidence.ts';
 import { type RolloutBook, standingOf, stateOf } from './rollout/rollout-book.ts';
 import { offerWave } from './rollout/wave-scan.ts';

@@ -104,11 +104,11 @@ export const RoundRequestSchema = Type.Object(
 );
 export type RoundRequest = Static<typeof RoundRequestSchema>;
 
-/** Accuracy on held-out inputs, of the parent and of the candidate alike. */
+/** Accuracy on held-out inputs, of the bundle that the devices learned from and of the candidate alike. */
 export const CandidateEvidenceSchema = Type.Object(
   {
     n: CounterSchema,
-    parent: Type.Object({ correct: CounterSchema, logLoss: Type.Number() }, closed),
+    base: Type.Object({ correct: CounterSchema, logLoss: Type.Number() }, closed),
     candidate: Type.Object({ correct: CounterSchema, logLoss: Type.Number() }, closed),
     /** Share of the golden inputs on which both choose the same class. */
     goldenAgreement: Type.Number({ minimum: 0, maximum: 1 }),
@@ -153,12 +153,14 @@ export const updateBytesOf = ({ elements }: Pick<UpdateShape, 'elements'>): numb
   4 * elements.length +
   4 * elements.reduce((sum, count) => sum + count, 0);
 
-/** `job.json` for the process that builds a candidate; its folder holds `parent/`, `parameters.bin`, `held-out.bin`. */
+/** `job.json` of the process that builds a candidate, beside `parent/`, `base/`, `parameters.bin`, `held-out.bin`. */
 export const CandidateJobSchema = Type.Object(
   {
     round: RoundIdSchema,
     /** Target path of the offline-signed parent; devices look it up to compare. */
     parent: TargetPathSchema,
+    /** Target path of the bundle that the devices learned from: the parent, or an earlier candidate of it. */
+    base: TargetPathSchema,
     version: VersionSchema,
     /** Updates that were counted. */
     devices: CounterSchema,

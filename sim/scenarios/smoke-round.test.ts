@@ -14,7 +14,7 @@ describe('a federated round in the smoke world', () => {
     expect(round.invited).toHaveLength(7);
     const { path, digest, evidence } = round.candidate;
     expect(path).toBe('federated/smoke/smoke@1.1.0');
-    expect(evidence.candidate.correct).toBeGreaterThan(evidence.parent.correct);
+    expect(evidence.candidate.correct).toBeGreaterThan(evidence.base.correct);
 
     const verdicts = new Map(contributions.map(({ device, verdict }) => [device, verdict]));
     expect(verdicts.get(exaggerating)).toBe('update-norm-exceeded');

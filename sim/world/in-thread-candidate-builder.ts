@@ -25,6 +25,7 @@ interface WholeBundle {
 export interface CandidateMaterial {
   readonly job: CandidateJob;
   readonly parent: WholeBundle;
+  readonly base: WholeBundle;
   readonly parameters: Uint8Array;
   /** As it was uploaded. */
   readonly heldOut: Uint8Array;
@@ -55,8 +56,9 @@ export class InThreadCandidateBuilder implements CandidateBuilder {
   async build(request: CandidateRequest): Promise<Result<BuiltCandidate, CandidateRefusal>> {
     const { job, parameters } = request;
     const parent = await this.#readBundle(request.parent);
+    const base = await this.#readBundle(request.base);
     const heldOut = await this.#read(request.heldOut);
-    const built = await this.#work({ job, parent, parameters: parameters.slice(), heldOut });
+    const built = await this.#work({ job, parent, base, parameters: parameters.slice(), heldOut });
     if (!built.ok) {
       const { code, message, evidence } = built.error;
       return err({ code, message, evidence: evidence ?? null });
@@ -70,14 +72,14 @@ export class InThreadCandidateBuilder implements CandidateBuilder {
   async #readBundle(digest: Digest): Promise<WholeBundle> {
     const manifestBytes = await this.#read(digest);
     const manifest = decodeManifest(manifestBytes);
-    if (!manifest.ok) throw failed(`the parent's manifest is refused: ${manifest.error.message}`);
+    if (!manifest.ok) throw failed(`a bundle's manifest is refused: ${manifest.error.message}`);
     const { config, layers } = manifest.value;
     const blobs = new Map<Digest, Uint8Array>();
     for (const layer of [config, ...layers]) {
       blobs.set(layer.digest, await this.#read(layer.digest));
     }
     const bundle = decodeBundle(manifestBytes, blobs.get(config.digest) ?? new Uint8Array());
-    if (!bundle.ok) throw failed(`the parent is refused: ${bundle.error.message}`);
+    if (!bundle.ok) throw failed(`a bundle is refused: ${bundle.error.message}`);
     return { digest, manifest: manifestBytes, config: bundle.value.config, blobs };
   }
 

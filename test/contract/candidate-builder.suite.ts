@@ -25,6 +25,7 @@ const parent = learningBundle();
 const job: CandidateJob = {
   round: 'rnd-00000000000000aa' as RoundId,
   parent: 'bundles/smoke@1.0.0' as TargetPath,
+  base: 'bundles/smoke@1.0.0' as TargetPath,
   version: '2.0.0',
   devices: 5,
   createdAtMs: 5,
@@ -66,10 +67,10 @@ export function describeCandidateBuilder(
 
     const build = (
       values: readonly number[],
-      change: { readonly heldOut?: Digest; readonly parent?: Digest } = {},
+      change: { readonly heldOut?: Digest; readonly parent?: Digest; readonly base?: Digest } = {},
     ) =>
       world.builder.build({
-        ...{ job, parent: parent.digest, heldOut: right, ...change },
+        ...{ job, parent: parent.digest, base: parent.digest, heldOut: right, ...change },
         parameters: new Uint8Array(Float32Array.from(values).buffer),
       });
 
@@ -81,9 +82,9 @@ export function describeCandidateBuilder(
         const [a = 0, b = 0] = new Float32Array(tensor.bytes.slice().buffer);
         return 0.4 * a + 0.1 * b > 0 === (label === 'calm');
       });
-      expect(evidence).toMatchObject({ n: 100, parent: { correct: rightByFirst.length } });
+      expect(evidence).toMatchObject({ n: 100, base: { correct: rightByFirst.length } });
       expect(evidence.candidate.correct).toBe(100);
-      expect(evidence.candidate.logLoss).toBeLessThan(evidence.parent.logLoss);
+      expect(evidence.candidate.logLoss).toBeLessThan(evidence.base.logLoss);
       expect(evidence.goldenAgreement).toBe(1);
 
       const [before, after] = [
@@ -99,6 +100,21 @@ export function describeCandidateBuilder(
       }
       const checked = checkCandidateTensors(before.config, after.config, (it) => contents.get(it));
       expect(checked).toEqual({ ok: true });
+    });
+
+    it('when the devices learned from an earlier candidate, asks for more than that one could', async () => {
+      const first = await build(better.map((value) => 0.9 * value));
+      if (!first.ok) throw new Error(`${first.error.code}: ${first.error.message}`);
+      const base = first.value.digest;
+      // Better than the parent, and worse than what it was learned from.
+      expect(await build([0.6, -0.6, 0, 0, 0, 0], { base })).toMatchObject({
+        ok: false,
+        error: { code: 'candidate-not-better', evidence: { base: { correct: 100 } } },
+      });
+      const second = await build(better, { base });
+      if (!second.ok) throw new Error(`${second.error.code}: ${second.error.message}`);
+      const { config } = await readBundle(world.blobs, second.value.digest);
+      expect(config.parent).toBe(parent.digest);
     });
 
     it('when the average is the parent itself, refuses it as not better, with the numbers', async () => {
@@ -146,6 +162,7 @@ export function describeCandidateBuilder(
       const code = 'candidate-build-failed';
       await expect(build(better, { heldOut: absent })).rejects.toMatchObject({ code });
       await expect(build(better, { parent: absent })).rejects.toMatchObject({ code });
+      await expect(build(better, { base: absent })).rejects.toMatchObject({ code });
     });
   });
 }

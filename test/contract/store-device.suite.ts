@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DesiredEnvelope } from '../../fleet-server/core/model/device-app.ts';
 import { stratumOf } from '../../fleet-server/core/rollout/assignment.ts';
-import { targetableOf } from '../../fleet-server/runner/rollout/desired-device.ts';
+import { targetableOf } from '../../fleet-server/core/rollout/loaded-device.ts';
 import {
   bootId,
   device,
@@ -62,7 +62,7 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
           for (const id of ['d1', 'd2', 'd3']) {
             await tx.devices.insert(device(id));
             await tx.deviceApps.put(deviceApp(id));
-            await tx.desiredEnvelopes.put(ordered(id));
+            await tx.desiredEnvelopes.putNewer([ordered(id)]);
           }
           const idsOf = (rows: readonly { readonly device: string }[]) =>
             rows.map((row) => row.device);
@@ -232,13 +232,45 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
         });
         await store.transaction(async (tx) => {
           await tx.devices.insert(device('d1'));
-          const put = (one: DesiredEnvelope) => tx.desiredEnvelopes.put(one);
-          expect(await put(envelope(1, 5))).toBe(true);
-          expect(await put(envelope(1, 5))).toBe(false);
-          expect(await put(envelope(1, 4))).toBe(false);
-          expect(await put(envelope(2, 1))).toBe(true);
-          expect(await put(envelope(1, 9))).toBe(false);
+          await tx.devices.insert(device('d2'));
+          const put = (one: DesiredEnvelope) => tx.desiredEnvelopes.putNewer([one]);
+          expect(await put(envelope(1, 5))).toEqual(['d1']);
+          expect(await put(envelope(1, 5))).toEqual([]);
+          expect(await put(envelope(1, 4))).toEqual([]);
+          expect(await put(envelope(2, 1))).toEqual(['d1']);
+          const other = { ...envelope(1, 9), device: deviceId('d2') };
+          expect(await tx.desiredEnvelopes.putNewer([envelope(1, 9), other])).toEqual(['d2']);
+          expect(await tx.desiredEnvelopes.get(plant, deviceId('d2'))).toEqual(other);
+          expect(await tx.desiredEnvelopes.putNewer([])).toEqual([]);
           expect(await tx.desiredEnvelopes.get(plant, deviceId('d1'))).toEqual(envelope(2, 1));
+        });
+      }));
+
+    test('when apps and orders of several devices are written, each device has its own', () =>
+      withStore(open, async (store) => {
+        await store.transaction(async (tx) => {
+          await tx.devices.insert(device('d1', { issuedGeneration: 3, issuedDirectorVersion: 2 }));
+          await tx.devices.insert(device('d2'));
+          await tx.deviceApps.put(deviceApp('d1'));
+          const changed = deviceApp('d1', { previous: deviceApp('d1').desired, active: null });
+          await tx.deviceApps.putMany([changed, deviceApp('d2', { regressed: true })]);
+          const ids = [deviceId('d1'), deviceId('d2')];
+          expect(await tx.deviceApps.listOf(plant, ids)).toEqual([
+            changed,
+            deviceApp('d2', { regressed: true }),
+          ]);
+          await tx.devices.issue(plant, [
+            { device: deviceId('d1'), issuedGeneration: 4 },
+            { device: deviceId('d2'), issuedGeneration: 7, issuedDirectorVersion: 5 },
+            { device: deviceId('d9'), issuedGeneration: 8 },
+          ]);
+          await tx.devices.issue(harbour, [{ device: deviceId('d1'), issuedGeneration: 9 }]);
+          expect(await tx.devices.listByIds(plant, ids)).toEqual([
+            device('d1', { issuedGeneration: 4, issuedDirectorVersion: 2 }),
+            device('d2', { issuedGeneration: 7, issuedDirectorVersion: 5 }),
+          ]);
+          await tx.deviceApps.putMany([]);
+          await tx.devices.issue(plant, []);
         });
       }));
 

@@ -148,14 +148,19 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
         const phase = fc.constantFrom<ExposurePhase>('offered', 'committed', 'failed');
         const code = fc.constantFrom(null, 'hang', 'slow');
         const change = fc.record({ wave: fc.constantFrom(0, 1), phase, code });
-        const puts = fc.array(fc.tuple(fc.constantFrom('d1', 'd2', 'd3'), change), {
-          maxLength: 10,
-        });
+        const one = fc.tuple(fc.constantFrom('d1', 'd2', 'd3'), change);
+        const together = fc.uniqueArray(one, { maxLength: 3, selector: ([name]) => name });
+        const puts = fc.array(together, { maxLength: 8 });
         await store.transaction((tx) => tx.rollouts.insert(rollout('a')));
-        const body = async (tx: StoreTx, list: readonly (readonly [string, object])[]) => {
-          for (const [name, fields] of list) {
-            const one = { cell: 7, arm: 'wave' as const, exposure: exposure(name, fields) };
-            await tx.offers.put(plant, one);
+        const body = async (
+          tx: StoreTx,
+          list: readonly (readonly (readonly [string, object])[])[],
+        ) => {
+          for (const batch of list) {
+            const offers = batch.map(([name, fields]) => ({
+              ...{ cell: 7, arm: 'wave' as const, exposure: exposure(name, fields) },
+            }));
+            await tx.offers.putMany(plant, offers);
           }
           const page = { limit: 9 };
           const rows = await tx.offers.listByPhase(plant, id, { page });

@@ -29,7 +29,7 @@ export class JobFolder {
     this.#blobs = blobs;
   }
 
-  /** Throws `candidate-build-failed` when a blob of the parent or the held-out set is not in the store. */
+  /** Throws `candidate-build-failed` when a blob of the bundles or the held-out set is not in the store. */
   static async create(
     options: { readonly parentFolder: string; readonly blobs: BlobStore },
     request: CandidateRequest,
@@ -41,7 +41,8 @@ export class JobFolder {
       await writeFile(join(path, 'job.json'), canonicalJson(request.job));
       await writeFile(join(path, 'parameters.bin'), request.parameters);
       await folder.#writeBlob(request.heldOut, join(path, 'held-out.bin'));
-      await folder.#writeLayout(request.parent);
+      await folder.#writeLayout('parent', request.parent);
+      await folder.#writeLayout('base', request.base);
       return folder;
     } catch (error) {
       await folder.remove();
@@ -77,14 +78,15 @@ export class JobFolder {
     await rm(this.path, { recursive: true, force: true });
   }
 
-  async #writeLayout(manifestDigest: Digest): Promise<void> {
-    const folder = join(this.path, 'parent');
+  async #writeLayout(name: 'parent' | 'base', manifestDigest: Digest): Promise<void> {
+    const folder = join(this.path, name);
     await mkdir(join(folder, 'blobs', 'sha256'), { recursive: true });
     const manifestPath = blobPath(folder, manifestDigest);
     await this.#writeBlob(manifestDigest, manifestPath);
     const manifestBytes = await readFile(manifestPath);
     const manifest = decodeManifest(manifestBytes);
-    if (!manifest.ok) throw failed(`the parent's manifest is refused: ${manifest.error.message}`);
+    if (!manifest.ok)
+      throw failed(`the manifest of the ${name} is refused: ${manifest.error.message}`);
     for (const layer of [manifest.value.config, ...manifest.value.layers]) {
       await this.#writeBlob(layer.digest, blobPath(folder, layer.digest));
     }

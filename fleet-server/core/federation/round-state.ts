@@ -25,7 +25,7 @@ export interface RoundPlan {
   readonly fleet: FleetId;
   readonly request: RoundRequest;
   readonly training: SignedTraining;
-  /** The offline-signed bundle that a candidate is measured against; the request's own bundle, or its parent. */
+  /** Signed offline: a candidate may differ from it by trained tensors. The request's own bundle, or its parent. */
   readonly parent: Digest;
   /** Hexadecimal; orders the cohort. */
   readonly secret: string;

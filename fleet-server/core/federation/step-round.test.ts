@@ -40,7 +40,7 @@ const devices = (count: number): DeviceId[] =>
   Array.from({ length: count }, (_, i) => `dev-${i}` as DeviceId);
 const evidence = {
   n: 10,
-  parent: { correct: 5, logLoss: 1 },
+  base: { correct: 5, logLoss: 1 },
   candidate: { correct: 6, logLoss: 0.9 },
   goldenAgreement: 1,
   goldenDifference: 0.01,

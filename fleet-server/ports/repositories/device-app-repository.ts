@@ -23,6 +23,8 @@ export interface DeviceAppReader {
 export interface DeviceAppRepository extends DeviceAppReader {
   /** Writes the whole record, new or not. */
   put(record: DeviceApp): Promise<void>;
+  /** The same for many, each of another device or app. */
+  putMany(records: readonly DeviceApp[]): Promise<void>;
 }
 
 export interface DesiredEnvelopeReader {
@@ -32,6 +34,9 @@ export interface DesiredEnvelopeReader {
 }
 
 export interface DesiredEnvelopeRepository extends DesiredEnvelopeReader {
-  /** False, and nothing written, unless (directorVersion, generation) is above what is stored. */
-  put(envelope: DesiredEnvelope): Promise<boolean>;
+  /**
+   * Writes each whose (directorVersion, generation) is above what is stored for its device, and answers the devices of
+   * these, in no order. Each is of another device.
+   */
+  putNewer(envelopes: readonly DesiredEnvelope[]): Promise<readonly DeviceId[]>;
 }

@@ -60,11 +60,20 @@ export interface DeviceReader {
   reportedEnvelope(fleet: FleetId, device: DeviceId): Promise<ReportedEnvelope | null>;
 }
 
+/** `issuedDirectorVersion` stays what it was where it is absent: the order is not signed yet. */
+export interface IssuedOrder {
+  readonly device: DeviceId;
+  readonly issuedGeneration: number;
+  readonly issuedDirectorVersion?: number;
+}
+
 export interface DeviceRepository extends DeviceReader {
   /** Throws `store-conflict` when the id is known: a claim never replaces a key. */
   insert(device: Device): Promise<void>;
   /** False when there is no such device. */
   update(fleet: FleetId, device: DeviceId, patch: DevicePatch): Promise<boolean>;
+  /** What was ordered, or signed, for each; unknown devices are passed over. */
+  issue(fleet: FleetId, issued: readonly IssuedOrder[]): Promise<void>;
   putReportedEnvelope(envelope: ReportedEnvelope): Promise<void>;
   /** After a restore: nothing is signed for a device before it has reported. Returns how many. */
   requireReports(fleet: FleetId): Promise<number>;

@@ -29,4 +29,6 @@ export interface OfferReader {
 export interface OfferRepository extends OfferReader {
   /** Writes the whole offer, new or not, and keeps the counts. */
   put(fleet: FleetId, offer: Offer): Promise<void>;
+  /** The same for many, each of another device or rollout. */
+  putMany(fleet: FleetId, offers: readonly Offer[]): Promise<void>;
 }

@@ -11,6 +11,7 @@ import { codeOf } from '../../../shared/core/operating-error.ts';
 import { err, ok, type Result } from '../../../shared/core/result.ts';
 import type { Clock } from '../../../shared/ports/clock.ts';
 import type { Log } from '../../../shared/ports/log.ts';
+import type { KnownRelease } from '../../core/federation/next-release.ts';
 import type {
   Candidate,
   RoundEvent,
@@ -18,7 +19,7 @@ import type {
   RoundState,
 } from '../../core/federation/round-state.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
-import type { CandidateBuilder } from '../../ports/candidate-builder.ts';
+import type { BuiltCandidate, CandidateBuilder } from '../../ports/candidate-builder.ts';
 
 /** Signs with the delegated key and publishes; the image repository is one. Repeating it changes nothing. */
 export interface CandidatePublisher {
@@ -38,11 +39,7 @@ export interface CandidateRoads {
     digest: Digest,
   ): Promise<{ readonly path: TargetPath; readonly custom: TargetCustom } | undefined>;
   /** A version and release counter above every one of the name; `asked`, where that is above them. */
-  nextRelease(
-    fleet: FleetId,
-    name: string,
-    asked?: string,
-  ): Promise<{ readonly version: string; readonly releaseCounter: number }>;
+  nextRelease(fleet: FleetId, name: string, asked?: string): Promise<KnownRelease>;
   /** Offers the candidate by the round's policy, in canary waves without one. Again, it gives the same rollout. */
   startRollout(candidate: {
     readonly fleet: FleetId;
@@ -120,51 +117,20 @@ export class CandidateShop {
 
   /** Start values plus mean delta, built, signed, published. */
   async build(state: RoundState, mean: Float32Array): Promise<RoundEvent> {
-    const { builder, roads, clock, log } = this.#options;
+    const { roads, log } = this.#options;
     const { fleet, round, request, parent } = state.plan;
-    const devices = 'counted' in state ? state.counted : 0;
     try {
       const signed = await roads.parentOf(fleet, parent);
       const parameters = await this.#parameters(request.bundle.digest, mean);
       if (signed === undefined || parameters === undefined) return refused('parent-unknown');
-      const { version, releaseCounter } = await roads.nextRelease(
-        fleet,
-        request.app,
-        request.version,
-      );
-      const createdAtMs = clock.nowMs();
-      const built = await builder.build({
-        job: { round, parent: signed.path, version, devices, createdAtMs },
-        ...{ parent, parameters, heldOut: request.heldOut },
-      });
+      const release = await roads.nextRelease(fleet, request.app, request.version);
+      const built = await this.#build(state, { parent: signed.path, parameters, release });
       if (!built.ok) {
         const { code, message, evidence } = built.error;
         log.warn({ event: 'candidate-refused', round, code, message }, 'the candidate is not used');
         return { type: 'candidate-refused', reason: code, evidence };
       }
-      const { digest, evidence } = built.value;
-      const { federable: _federable, ...inherited } = signed.custom;
-      const custom: TargetCustom = {
-        ...{ ...inherited, version, releaseCounter },
-        ...{ fleets: [fleet], status: 'live' },
-      };
-      const actor = `round ${round}`;
-      const published = await this.#options.publisher.publishCandidate({
-        fleet,
-        digest,
-        custom,
-        actor,
-      });
-      if (!published.ok) {
-        const { code, message } = published.error;
-        log.warn(
-          { event: 'candidate-refused', round, code, message },
-          'the candidate is not signed',
-        );
-        return { type: 'candidate-refused', reason: code, evidence };
-      }
-      const path = `federated/${fleet}/${request.app}@${version}` as TargetPath;
-      return { type: 'candidate-published', candidate: { path, digest, evidence } };
+      return await this.#publish(state, { built: built.value, custom: signed.custom, release });
     } catch (error) {
       if (codeOf(error) !== 'candidate-build-failed') throw error;
       log.warn(
@@ -173,6 +139,52 @@ export class CandidateShop {
       );
       return { type: 'candidate-failed' };
     }
+  }
+
+  #build(
+    state: RoundState,
+    from: {
+      readonly parent: TargetPath;
+      readonly parameters: Uint8Array;
+      readonly release: KnownRelease;
+    },
+  ): ReturnType<CandidateBuilder['build']> {
+    const { builder, clock } = this.#options;
+    const { round, request, parent } = state.plan;
+    const { bundle: base, heldOut } = request;
+    const devices = 'counted' in state ? state.counted : 0;
+    const { version } = from.release;
+    const createdAtMs = clock.nowMs();
+    return builder.build({
+      job: { round, parent: from.parent, base: base.path, version, devices, createdAtMs },
+      ...{ parent, base: base.digest, parameters: from.parameters, heldOut },
+    });
+  }
+
+  async #publish(
+    { plan: { fleet, round, request } }: RoundState,
+    candidate: {
+      readonly built: BuiltCandidate;
+      /** Of the offline-signed parent. */
+      readonly custom: TargetCustom;
+      readonly release: KnownRelease;
+    },
+  ): Promise<RoundEvent> {
+    const { publisher, log } = this.#options;
+    const { built, custom, release } = candidate;
+    const { digest, evidence } = built;
+    const { federable: _federable, ...inherited } = custom;
+    const published = await publisher.publishCandidate({
+      ...{ fleet, digest, actor: `round ${round}` },
+      custom: { ...inherited, ...release, fleets: [fleet], status: 'live' },
+    });
+    if (!published.ok) {
+      const { code, message } = published.error;
+      log.warn({ event: 'candidate-refused', round, code, message }, 'the candidate is not signed');
+      return { type: 'candidate-refused', reason: code, evidence };
+    }
+    const path = `federated/${fleet}/${request.app}@${release.version}` as TargetPath;
+    return { type: 'candidate-published', candidate: { path, digest, evidence } };
   }
 
   async startRollout(state: RoundState, candidate: Candidate): Promise<RoundEvent> {

@@ -1,6 +1,6 @@
 import { decodeBundle, decodeGolden, decodeManifest } from '../../../shared/codec/bundle.ts';
+import type { BundleForm } from '../../../shared/codec/federated-candidate.ts';
 import { guardOnnx } from '../../../shared/codec/onnx-guard.ts';
-import type { BundleConfig } from '../../../shared/contracts/bundle-config.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { OciManifest } from '../../../shared/contracts/oci-manifest.ts';
 import type { Digest } from '../../../shared/core/ids.ts';
@@ -11,9 +11,7 @@ import type { Release } from '../../core/repository/release-rules.ts';
 import { type RepositoryRefusal, refuse } from '../../core/repository/repository-refusal.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
 
-export interface StoredBundle {
-  readonly manifest: OciManifest;
-  readonly config: BundleConfig;
+export interface StoredBundle extends BundleForm {
   /** Every blob of the bundle, its manifest first. */
   readonly blobs: readonly Digest[];
 }
@@ -52,7 +50,7 @@ export async function checkStoredBundle(
   const checked = await checkContent(blobs, bundle.value, golden.blob);
   return checked.ok
     ? ok({
-        ...bundle.value,
+        ...{ ...bundle.value, digest },
         blobs: [digest, config.digest, ...layers.map((layer) => layer.digest)],
       })
     : refuse(checked.error.code, `${path}: ${checked.error.message}`);

@@ -1,3 +1,4 @@
+import { checkCandidate } from '../../../shared/codec/federated-candidate.ts';
 import type { TargetPath } from '../../../shared/core/ids.ts';
 import { ok, type Result } from '../../../shared/core/result.ts';
 import type { SignedFile, Targets } from '../../../shared/trust/tuf/metadata.ts';
@@ -6,7 +7,6 @@ import {
   checkDelegated,
   checkTopLevel,
 } from '../../core/repository/accept-targets.ts';
-import { checkCandidate } from '../../core/repository/candidate-rules.ts';
 import {
   checkReleases,
   checkTargetsFacts,
@@ -114,6 +114,7 @@ async function checkParent(
     return refuse('candidate-differs', 'its parent is no live federable bundle of this fleet');
   }
   const parent = await checkStoredBundle(blobs, release);
+  // Distances are not judged here: a device measures them, because a stolen server would not.
   return parent.ok ? checkCandidate(parent.value, candidate, federable) : parent;
 }
 

@@ -2,11 +2,12 @@ import { limits } from '../../../shared/contracts/limits.ts';
 import type { DeviceId, FleetId } from '../../../shared/core/ids.ts';
 import type { OpenPlace } from '../../core/model/rollout.ts';
 import { armOf, stratumOf } from '../../core/rollout/assignment.ts';
+import type { LoadedDevice } from '../../core/rollout/loaded-device.ts';
 import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import { isMember } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
 import type { ControlMemo } from './control-memo.ts';
-import { type LoadedDevice, loadDesiredDevice } from './desired-device.ts';
+import { loadDesiredDevice } from './load-devices.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
 /**

@@ -5,12 +5,12 @@ import type { Device } from '../../core/model/device.ts';
 import { type AssignableDevice, stratumOf } from '../../core/rollout/assignment.ts';
 import type { Cell } from '../../core/rollout/cells.ts';
 import { decideDesired } from '../../core/rollout/decide-desired.ts';
+import type { OrderScope } from '../../core/rollout/device-order.ts';
 import { type DesiredRollout, exposureOf } from '../../core/rollout/offer-facts.ts';
 import type { RolloutEffect, RolloutEvent } from '../../core/rollout/rollout-state.ts';
 import { cellsAfterWave, extendWave, membersAfter } from '../../core/rollout/wave-extension.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevices } from './desired-device.ts';
-import type { OrderScope } from './order-device.ts';
+import { loadDesiredDevices } from './load-devices.ts';
 
 type Extension = Extract<RolloutEffect, { readonly type: 'extend-wave' }>;
 

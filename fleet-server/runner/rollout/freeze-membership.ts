@@ -4,11 +4,11 @@ import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Random } from '../../../shared/ports/random.ts';
 import type { Device } from '../../core/model/device.ts';
 import { type CellMember, cutAssignment, stratumOf } from '../../core/rollout/assignment.ts';
+import { targetableOf } from '../../core/rollout/loaded-device.ts';
 import { type CellCount, planAssignment } from '../../core/rollout/plan-assignment.ts';
 import type { RolloutEvent, RunningState } from '../../core/rollout/rollout-state.ts';
 import type { MemberQuery } from '../../ports/repositories/device-repository.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { targetableOf } from './desired-device.ts';
 import { targetOf } from './rollout-book.ts';
 
 /**

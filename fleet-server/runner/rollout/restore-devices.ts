@@ -1,10 +1,11 @@
 import { limits } from '../../../shared/contracts/limits.ts';
-import { allDone } from '../../../shared/core/all-done.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Rollout } from '../../core/model/rollout.ts';
+import type { OrderScope } from '../../core/rollout/device-order.ts';
+import type { LoadedDevice } from '../../core/rollout/loaded-device.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { type LoadedDevice, loadDesiredDevices } from './desired-device.ts';
-import { type OrderScope, orderDevice } from './order-device.ts';
+import { loadDesiredDevices } from './load-devices.ts';
+import { orderDevices } from './order-devices.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
 const untold = ['offered', 'acknowledged', 'committed', 'failed', 'unreached'] as const;
@@ -26,13 +27,13 @@ export async function restoreDevices(
   const also = [...new Set(all.flatMap(ofDevice))].sort();
   const known = await book.startedOf(tx, { fleet, app, also });
   const ofApp = new Set(scope.rollouts.map(({ state }) => state.id));
-  const ordered = await allDone(
-    all.map(async (loaded): Promise<readonly DeviceId[]> => {
-      const own = new Set(ofDevice(loaded));
-      const rollouts = known.filter(({ state: { id } }) => ofApp.has(id) || own.has(id));
-      const { changed } = await orderDevice(tx, loaded, { ...scope, rollouts });
-      return changed ? [loaded.device.device] : [];
-    }),
+  const inScope = all.map((loaded) => {
+    const own = new Set(ofDevice(loaded));
+    const rollouts = known.filter(({ state: { id } }) => ofApp.has(id) || own.has(id));
+    return { loaded, scope: { ...scope, rollouts } };
+  });
+  const decisions = await orderDevices(tx, fleet, inScope);
+  return all.flatMap(({ device }, place) =>
+    decisions[place]?.changed === true ? [device.device] : [],
   );
-  return ordered.flat();
 }

@@ -10,6 +10,8 @@ import type { Random } from '../../../shared/ports/random.ts';
 import type { Zones } from '../../../shared/ports/zones.ts';
 import { openStatuses, type Rollout } from '../../core/model/rollout.ts';
 import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
+import type { OrderScope } from '../../core/rollout/device-order.ts';
+import type { LoadedDevice } from '../../core/rollout/loaded-device.ts';
 import type { DesiredContext, DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { RolloutRefusal } from '../../core/rollout/rollout-move.ts';
 import {
@@ -22,10 +24,9 @@ import { resolveSpec, type SpecError } from '../../core/rollout/spec.ts';
 import { createRollout, stepRollout } from '../../core/rollout/step-rollout.ts';
 import type { Store, StoreTx } from '../../ports/store.ts';
 import type { Director } from '../director.ts';
-import type { LoadedDevice } from './desired-device.ts';
 import { findReplacements } from './find-replacements.ts';
 import { freezeMembership } from './freeze-membership.ts';
-import { type OrderScope, orderDevice } from './order-device.ts';
+import { orderDevices } from './order-devices.ts';
 import { readEvidence } from './read-evidence.ts';
 import { restoreDevices } from './restore-devices.ts';
 import { type RolloutBook, type Standing, sortedIds, standingOf, stateOf } from './rollout-book.ts';
@@ -219,8 +220,11 @@ export class RolloutDesk {
   ): Promise<DesiredDecision> {
     const rollouts = known ?? (await this.rolloutsFor(tx, loaded));
     const digests = rollouts.map(({ state }) => state.spec.digest);
-    const standing = await standingOf(tx, loaded.device.fleet, digests);
-    return orderDevice(tx, loaded, { rollouts, context: this.#context(standing) });
+    const { fleet } = loaded.device;
+    const scope = { rollouts, context: this.#context(await standingOf(tx, fleet, digests)) };
+    const [decision] = await orderDevices(tx, fleet, [{ loaded, scope }]);
+    invariant(decision !== undefined, 'one device in, one decision out');
+    return decision;
   }
 
   /**

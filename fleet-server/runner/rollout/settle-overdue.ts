@@ -1,10 +1,10 @@
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { FleetId } from '../../../shared/core/ids.ts';
+import { exposureContext } from '../../core/rollout/device-order.ts';
 import type { DesiredContext } from '../../core/rollout/offer-facts.ts';
 import { stepExposure } from '../../core/rollout/step-exposure.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevice } from './desired-device.ts';
-import { exposureContext } from './order-device.ts';
+import { loadDesiredDevice } from './load-devices.ts';
 import type { RolloutBook } from './rollout-book.ts';
 
 /** Silence becomes an outcome when its time is over: one batch, the longest overdue first. */

@@ -1,13 +1,13 @@
 import { limits } from '../../../shared/contracts/limits.ts';
-import { allDone } from '../../../shared/core/all-done.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Device } from '../../core/model/device.ts';
 import { cellsOfWave } from '../../core/rollout/assignment.ts';
 import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
+import type { OrderScope } from '../../core/rollout/device-order.ts';
 import type { DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { StoreTx } from '../../ports/store.ts';
-import { loadDesiredDevices } from './desired-device.ts';
-import { type OrderScope, orderDevice } from './order-device.ts';
+import { loadDesiredDevices } from './load-devices.ts';
+import { orderDevices } from './order-devices.ts';
 
 export interface WaveScan {
   /** Devices whose desired state changed in this batch. */
@@ -35,8 +35,8 @@ export async function offerWave(
       if (room === 0) return { ordered, offerable: offerable + all.length - at, blocked };
       const batch = all.slice(at, at + room);
       at += batch.length;
-      // Together, because each has rows of its own and a statement's way to the store costs more than its work.
-      const decisions = await allDone(batch.map((loaded) => orderDevice(tx, loaded, scope)));
+      const inScope = batch.map((loaded) => ({ loaded, scope }));
+      const decisions = await orderDevices(tx, rollout.state.fleet, inScope);
       for (const [place, decision] of decisions.entries()) {
         const device = batch[place]?.device.device;
         if (decision.changed && device !== undefined) ordered.push(device);

@@ -21,9 +21,10 @@ import {
 const round = roundId('a');
 const path = 'federated/plant/filetype@2.0.0' as TargetPath;
 const evidence = {
-  parent: { rows: 10, correct: 5 },
-  candidate: { rows: 10, correct: 6 },
-} as never;
+  ...{ n: 10, goldenAgreement: 1, goldenDifference: 0 },
+  base: { correct: 5, logLoss: 1 },
+  candidate: { correct: 6, logLoss: 1 },
+};
 
 /** Twelve updates are summed and the candidate is published; what is next is its rollout. */
 const published: RoundState = {

@@ -28,6 +28,7 @@ import {
 const job: CandidateJob = {
   round: 'rnd-00000000000000aa' as RoundId,
   parent: 'bundles/filetype@1.0.0' as TargetPath,
+  base: 'bundles/filetype@1.0.0' as TargetPath,
   version: '2.0.0',
   devices: 12,
   createdAtMs: 5,
@@ -84,7 +85,13 @@ const build = (values: Float32Array, program?: URL, limits = {}) =>
   new ProcessCandidateBuilder({
     ...{ blobs, folder, ...limits },
     ...(program === undefined ? {} : { program }),
-  }).build({ job, parent: parent.digest, parameters: bytesOf(values), heldOut });
+  }).build({
+    job,
+    parent: parent.digest,
+    base: parent.digest,
+    parameters: bytesOf(values),
+    heldOut,
+  });
 
 describe('the candidate builder', () => {
   it('when the average is better, packs a candidate that differs in the trained tensors alone', async () => {
@@ -92,7 +99,7 @@ describe('the candidate builder', () => {
     if (!built.ok) throw new Error(`${built.error.code}: ${built.error.message}`);
     const { digest, evidence } = built.value;
     expect(evidence.n).toBe(200);
-    expect(evidence.candidate.correct).toBeGreaterThan(evidence.parent.correct);
+    expect(evidence.candidate.correct).toBeGreaterThan(evidence.base.correct);
     expect(await blobs.size(digest)).toBeGreaterThan(0);
     expect(await readdir(folder)).toEqual([]);
   });
@@ -113,7 +120,13 @@ describe('the candidate builder', () => {
     const held = readHeldOutSet(heldOutSet);
     if (!held.ok) throw new Error(held.error.message);
     const altered = { ...parent, ...change };
-    const given = { job, parent: altered, parameters: bytesOf(trained), heldOut: held.value };
+    const given = {
+      job,
+      parent: altered,
+      base: altered,
+      parameters: bytesOf(trained),
+      heldOut: held.value,
+    };
     const inputs = { ...given, bench: nativeBench };
     const built = await buildCandidate(inputs);
     return built.ok ? 'ok' : built.error.code;

@@ -93,7 +93,7 @@ it('with four devices that learn and one that may not, a candidate that is no be
   await fleet.put(`/api/v1/fleets/${roundFleet}/held-out/${digestOf(contrary)}`, contrary);
   const bad = await playRound({ ...request, training, heldOut: digestOf(contrary) });
   expect(bad).toMatchObject({ phase: 'candidate-rejected', counted: 4, candidate: null });
-  expect(bad.evidence!.candidate.correct).toBe(bad.evidence!.parent.correct);
+  expect(bad.evidence!.candidate.correct).toBe(bad.evidence!.base.correct);
   const why = await fleet.ask<Explanation>(`/rounds/${bad.round}/explanation`);
   expect(why.sentence).toContain(String(bad.reason));
   expect(areRunning(parent.digest)()).toBe(true);
@@ -102,7 +102,7 @@ it('with four devices that learn and one that may not, a candidate that is no be
   expect(good).toMatchObject({ phase: 'completed', invited: 5, counted: 4, refused: 0 });
   const { candidate, evidence } = good;
   expect(candidate?.path).toBe(`federated/${roundFleet}/filetype@1.1.0`);
-  expect(evidence!.candidate.correct).toBeGreaterThan(evidence!.parent.correct);
+  expect(evidence!.candidate.correct).toBeGreaterThan(evidence!.base.correct);
   await until('the candidate everywhere', areRunning(candidate!.digest));
   const rollout = await fleet.ask<RolloutRow>(`/rollouts/${candidate!.rollout!}`);
   expect(rollout).toMatchObject({ status: 'completed', digest: candidate!.digest });

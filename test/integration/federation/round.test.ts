@@ -277,7 +277,7 @@ describe('a federated round', () => {
       candidate: { path: 'federated/plant/filetype@2.0.0' },
     });
     const { evidence, digest } = state.candidate;
-    expect(evidence.candidate.correct).toBeGreaterThan(evidence.parent.correct);
+    expect(evidence.candidate.correct).toBeGreaterThan(evidence.base.correct);
     expect(server.world.published).toEqual([digest]);
     expect((await server.desk.explain(plant, round))?.sentence).toContain('completed');
 

@@ -1,11 +1,12 @@
 import { sql } from 'kysely';
-import type { Digest } from '../../../../shared/core/ids.ts';
-import type { DeviceApp } from '../../../core/model/device-app.ts';
+import { concatBytes } from '../../../../shared/core/bytes.ts';
+import type { DeviceId, Digest } from '../../../../shared/core/ids.ts';
+import type { DesiredEnvelope, DeviceApp } from '../../../core/model/device-app.ts';
 import type {
   DesiredEnvelopeRepository,
   DeviceAppRepository,
 } from '../../../ports/repositories/device-app-repository.ts';
-import { listed } from '../json-rows.ts';
+import { element, listed, upsertRows } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries } from '../schema.ts';
 
@@ -75,17 +76,16 @@ export function sqlDeviceApps(queries: Queries): DeviceAppRepository {
       return row !== undefined;
     },
 
-    put: async (record) => {
-      const row = shape.toRow(record);
-      const { fleet: _fleet, device: _device, app: _app, ...rest } = row;
-      await queries
-        .insertInto('deviceApps')
-        .values(row)
-        .onConflict((conflict) => conflict.columns(['fleet', 'device', 'app']).doUpdateSet(rest))
-        .execute();
-    },
+    put: (record) => putApps(queries, [record]),
+    putMany: (records) => putApps(queries, records),
   };
 }
+
+const putApps = (queries: Queries, records: readonly DeviceApp[]): Promise<void> =>
+  upsertRows(queries, 'deviceApps', {
+    key: ['fleet', 'device', 'app'],
+    rows: records.map((record) => shape.toRow(record)),
+  });
 
 export function sqlDesiredEnvelopes(queries: Queries): DesiredEnvelopeRepository {
   return {
@@ -106,28 +106,35 @@ export function sqlDesiredEnvelopes(queries: Queries): DesiredEnvelopeRepository
         .orderBy('device')
         .execute(),
 
-    put: async (record) => {
-      const { fleet: _fleet, device: _device, ...rest } = record;
-      const { directorVersion, generation } = record;
-      const result = await queries
-        .insertInto('desiredEnvelopes')
-        .values(record)
-        .onConflict((conflict) =>
-          conflict
-            .columns(['fleet', 'device'])
-            .doUpdateSet(rest)
-            .where((eb) =>
-              eb.or([
-                eb('desiredEnvelopes.directorVersion', '<', directorVersion),
-                eb.and([
-                  eb('desiredEnvelopes.directorVersion', '=', directorVersion),
-                  eb('desiredEnvelopes.generation', '<', generation),
-                ]),
-              ]),
-            ),
-        )
-        .executeTakeFirst();
-      return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
-    },
+    putNewer: (envelopes) => putNewer(queries, envelopes),
   };
+}
+
+/** The envelopes travel as one byte string beside the keys: JSON would have to quote them. */
+async function putNewer(
+  queries: Queries,
+  envelopes: readonly DesiredEnvelope[],
+): Promise<readonly DeviceId[]> {
+  if (envelopes.length === 0) return [];
+  let offset = 1;
+  const keys = envelopes.map((one) => {
+    const from = offset;
+    offset += one.envelope.length;
+    const { fleet, device, directorVersion, generation, signedAtMs, envelope } = one;
+    return [fleet, device, directorVersion, generation, signedAtMs, from, envelope.length];
+  });
+  const bytes = concatBytes(envelopes.map(({ envelope }) => envelope));
+  const table = sql.table('desiredEnvelopes');
+  const { rows } = await sql<{ device: DeviceId }>`insert into ${table}
+      (fleet, device, directorVersion, generation, signedAtMs, envelope)
+    select ${sql.join([0, 1, 2, 3, 4].map(element))},
+      substr(body.bytes, ${element(5)}, ${element(6)})
+    from (select ${bytes} as bytes) as body, json_each(${JSON.stringify(keys)}) where true
+    on conflict (fleet, device) do update
+    set directorVersion = excluded.directorVersion, generation = excluded.generation,
+      signedAtMs = excluded.signedAtMs, envelope = excluded.envelope
+    where (${table}.directorVersion, ${table}.generation)
+      < (excluded.directorVersion, excluded.generation)
+    returning device`.execute(queries);
+  return rows.map(({ device }) => device);
 }

@@ -9,7 +9,7 @@ import type {
   MemberQuery,
 } from '../../../ports/repositories/device-repository.ts';
 import { filterCondition } from '../filter-condition.ts';
-import { listed, pageLimit } from '../json-rows.ts';
+import { element, listed, pageLimit } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries, StoreSchema } from '../schema.ts';
 
@@ -83,6 +83,26 @@ export function sqlDevices(queries: Queries): DeviceRepository {
       await queries.insertInto('devices').values(shape.toRow(device)).execute();
     },
     update: (fleet, device, patch) => update(queries, { fleet, device, patch }),
+    ...orders(queries),
+    ...reports(queries),
+  };
+}
+
+function orders(queries: Queries): Pick<DeviceRepository, 'issue' | 'requireReports'> {
+  return {
+    issue: async (fleet, issued) => {
+      if (issued.length === 0) return;
+      const rows = issued.map(({ device, issuedGeneration, issuedDirectorVersion }) => [
+        device,
+        issuedGeneration,
+        issuedDirectorVersion ?? null,
+      ]);
+      await sql`update ${sql.table('devices')} set issuedGeneration = ${element(1)},
+          issuedDirectorVersion = coalesce(${element(2)}, issuedDirectorVersion)
+        from json_each(${JSON.stringify(rows)})
+        where fleet = ${fleet} and device = ${element(0)}`.execute(queries);
+    },
+
     requireReports: async (fleet) => {
       const result = await queries
         .updateTable('devices')
@@ -91,7 +111,6 @@ export function sqlDevices(queries: Queries): DeviceRepository {
         .executeTakeFirst();
       return Number(result.numUpdatedRows);
     },
-    ...reports(queries),
   };
 }
 

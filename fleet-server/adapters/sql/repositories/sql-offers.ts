@@ -3,7 +3,7 @@ import type { DeviceId, FleetId, RolloutId } from '../../../../shared/core/ids.t
 import { type Offer, openStatuses } from '../../../core/model/rollout.ts';
 import type { Exposure } from '../../../core/rollout/step-exposure.ts';
 import type { OfferRepository } from '../../../ports/repositories/offer-repository.ts';
-import { listed, pageLimit } from '../json-rows.ts';
+import { element, listed, pageLimit, upsertRows } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries, StoreSchema } from '../schema.ts';
 
@@ -22,29 +22,52 @@ export function sqlOffers(queries: Queries): OfferRepository {
       return row === undefined ? null : offerOf(row);
     },
 
-    put: async (fleet, offer) => {
-      const { rollout, device } = offer.exposure;
-      const before = await rowOf(queries, { fleet, rollout, device });
-      const { cell, arm } = offer;
-      const { rollout: _rollout, device: _device, ...fields } = shape.toRow(offer.exposure);
-      await Promise.all([
-        queries
-          .insertInto('offers')
-          .values({ ...fields, fleet, rollout, device, cell, arm })
-          .onConflict((conflict) =>
-            conflict.columns(['fleet', 'rollout', 'device']).doUpdateSet({ ...fields, cell, arm }),
-          )
-          .execute(),
-        addCounts(queries, {
-          fleet,
-          rollout,
-          was: before && kindOf(offerOf(before)),
-          is: kindOf(offer),
-        }),
-      ]);
-    },
+    put: (fleet, offer) => putOffers(queries, fleet, [offer]),
+    putMany: (fleet, offers) => putOffers(queries, fleet, offers),
   };
 }
+
+async function putOffers(
+  queries: Queries,
+  fleet: FleetId,
+  offers: readonly Offer[],
+): Promise<void> {
+  if (offers.length === 0) return;
+  const before = new Map<string, Offer>();
+  const byRollout = new Map<RolloutId, DeviceId[]>();
+  for (const { exposure } of offers) {
+    const devices = byRollout.get(exposure.rollout);
+    if (devices === undefined) byRollout.set(exposure.rollout, [exposure.device]);
+    else devices.push(exposure.device);
+  }
+  for (const [rollout, devices] of byRollout) {
+    const rows = await queries
+      .selectFrom('offers')
+      .selectAll()
+      .where('fleet', '=', fleet)
+      .where('rollout', '=', rollout)
+      .where('device', 'in', listed(devices))
+      .execute();
+    for (const row of rows) before.set(nameOf(row), offerOf(row));
+  }
+  const counts = new CountChanges();
+  for (const offer of offers) counts.move(before.get(nameOf(offer.exposure)), offer);
+  await Promise.all([
+    upsertRows(queries, 'offers', {
+      key: ['fleet', 'rollout', 'device'],
+      rows: offers.map(({ cell, arm, exposure }) => ({
+        ...shape.toRow(exposure),
+        fleet,
+        cell,
+        arm,
+      })),
+    }),
+    addCounts(queries, fleet, counts.rows),
+  ]);
+}
+
+const nameOf = ({ rollout, device }: Pick<Exposure, 'rollout' | 'device'>): string =>
+  `${rollout} ${device}`;
 
 function offerLists(
   queries: Queries,
@@ -162,27 +185,41 @@ const offerOf = (row: OfferRow): Offer => ({
   exposure: exposureOf(row),
 });
 
-type OfferKind = readonly [wave: number, arm: string, phase: string, code: string];
+/** How many offers of each kind there are more, or fewer. */
+class CountChanges {
+  readonly #counts = new Map<string, number>();
 
-const kindOf = ({ arm, exposure: { wave, phase, code } }: Offer): OfferKind => [
-  wave,
-  arm,
-  phase,
-  code ?? '',
-];
+  move(was: Offer | undefined, is: Offer): void {
+    const [before, after] = [was && kindOf(was), kindOf(is)];
+    if (before === after) return;
+    if (before !== undefined) this.#add(before, -1);
+    this.#add(after, 1);
+  }
 
-/** One statement moves one count to its new kind. */
+  /** Each kind's columns, then the change. */
+  get rows(): readonly (readonly unknown[])[] {
+    return [...this.#counts]
+      .filter(([, count]) => count !== 0)
+      .map(([kind, count]) => [...(JSON.parse(kind) as readonly unknown[]), count]);
+  }
+
+  #add(kind: string, change: number): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + change);
+  }
+}
+
+const kindOf = ({ arm, exposure: { rollout, wave, phase, code } }: Offer): string =>
+  JSON.stringify([rollout, wave, arm, phase, code ?? '']);
+
 async function addCounts(
   queries: Queries,
-  change: { fleet: FleetId; rollout: RolloutId; was: OfferKind | undefined; is: OfferKind },
+  fleet: FleetId,
+  rows: CountChanges['rows'],
 ): Promise<void> {
-  const { fleet, rollout, was, is } = change;
-  if (was?.join(' ') === is.join(' ')) return;
-  const rows = [[...is, 1], ...(was === undefined ? [] : [[...was, -1]])];
-  const at = (index: number) => sql`json_extract(value, ${sql.lit(`$[${index}]`)})`;
+  if (rows.length === 0) return;
   const table = sql.table('offerCounts');
   await sql`insert into ${table} (fleet, rollout, wave, arm, phase, code, count)
-    select ${fleet}, ${rollout}, ${sql.join([0, 1, 2, 3, 4].map(at))}
+    select ${fleet}, ${sql.join([0, 1, 2, 3, 4, 5].map(element))}
     from json_each(${JSON.stringify(rows)}) where true
     on conflict (fleet, rollout, wave, arm, phase, code) do update
     set count = ${table}.count + excluded.count`.execute(queries);

@@ -1,13 +1,11 @@
 import type { DesiredEntry } from '../../../shared/contracts/desired.ts';
-import type { AppName, DeviceId } from '../../../shared/core/ids.ts';
-import { invariant } from '../../../shared/core/invariant.ts';
-import type { Device } from '../../core/model/device.ts';
-import type { DeviceApp, WantedEntry } from '../../core/model/device-app.ts';
-import type { DesiredDevice } from '../../core/rollout/offer-facts.ts';
-import type { Exposure } from '../../core/rollout/step-exposure.ts';
-import { protocolOf } from '../../core/session/spoken-protocol.ts';
-import type { TargetableDevice } from '../../core/targeting/filter-ast.ts';
-import type { StoreView } from '../../ports/store.ts';
+import type { AppName } from '../../../shared/core/ids.ts';
+import type { Device } from '../model/device.ts';
+import type { DeviceApp, WantedEntry } from '../model/device-app.ts';
+import { protocolOf } from '../session/spoken-protocol.ts';
+import type { TargetableDevice } from '../targeting/filter-ast.ts';
+import type { DesiredDevice } from './offer-facts.ts';
+import type { Exposure } from './step-exposure.ts';
 
 /** A device with its apps and its part in rollouts, as the decisions see it. */
 export interface LoadedDevice {
@@ -16,48 +14,11 @@ export interface LoadedDevice {
   readonly desired: DesiredDevice;
 }
 
-export async function loadDesiredDevice(view: StoreView, device: Device): Promise<LoadedDevice> {
-  const [loaded] = await loadDesiredDevices(view, [device]);
-  invariant(loaded !== undefined, 'one device in, one out');
-  return loaded;
-}
-
-/** In the order given; two queries, however many devices of the fleet there are. */
-export async function loadDesiredDevices(
-  view: StoreView,
-  devices: readonly Device[],
-): Promise<readonly LoadedDevice[]> {
-  const [first] = devices;
-  if (first === undefined) return [];
-  const ids = devices.map(({ device }) => device);
-  const [apps, exposures] = await Promise.all([
-    view.deviceApps.listOf(first.fleet, ids),
-    view.offers.listExposures(first.fleet, ids),
-  ]);
-  const appsOf = byDevice(apps);
-  const exposuresOf = byDevice(exposures);
-  return devices.map((device) =>
-    loadedDeviceOf(device, appsOf.get(device.device) ?? [], exposuresOf.get(device.device) ?? []),
-  );
-}
-
 export const loadedDeviceOf = (
   device: Device,
   apps: readonly DeviceApp[],
   exposures: readonly Exposure[],
 ): LoadedDevice => ({ device, apps, desired: desiredDeviceOf(device, apps, exposures) });
-
-function byDevice<T extends { readonly device: DeviceId }>(
-  rows: readonly T[],
-): ReadonlyMap<DeviceId, readonly T[]> {
-  const found = new Map<DeviceId, T[]>();
-  for (const row of rows) {
-    const known = found.get(row.device);
-    if (known === undefined) found.set(row.device, [row]);
-    else known.push(row);
-  }
-  return found;
-}
 
 function desiredDeviceOf(
   device: Device,
