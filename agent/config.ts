@@ -4,6 +4,11 @@ import {
   type ConfigLayers,
   mergeConfigLayers,
 } from '../shared/codec/config-layers.ts';
+import {
+  type OnnxAllowance,
+  OnnxWordsSchema,
+  onnxAllowanceOf,
+} from '../shared/codec/onnx-allowance.ts';
 import { createValidator } from '../shared/codec/validator.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { AppNameSchema, CounterSchema, oneOf } from '../shared/contracts/names.ts';
@@ -12,11 +17,6 @@ import { err, ok, type Result } from '../shared/core/result.ts';
 const closed = { additionalProperties: false } as const;
 const Path = Type.String({ minLength: 1, maxLength: 4096 });
 const Labels = Type.Optional(oneOf(['none', 'extension']));
-/** `ep-context`: graphs compiled for one accelerator. Otherwise a domain of operators, such as `com.microsoft`. */
-const OnnxAllowanceSchema = Type.Union([
-  Type.Literal('ep-context'),
-  Type.String({ pattern: '^[a-z0-9_-]+([.][a-z0-9_-]+)+$', maxLength: 128 }),
-]);
 const Topic = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^+#\\u0000]+$' });
 
 const InputSchema = Type.Union([
@@ -106,7 +106,7 @@ export const AgentConfigSchema = Type.Object(
             Type.Integer({ minimum: limits.windowMinCount, maximum: 1_000_000 }),
           ),
           /** What graphs may hold beyond the operators that every device accepts. */
-          onnx: Type.Optional(Type.Array(OnnxAllowanceSchema, { maxItems: 16, uniqueItems: true })),
+          onnx: Type.Optional(OnnxWordsSchema),
         },
         closed,
       ),
@@ -145,7 +145,7 @@ export interface AgentConfig {
     readonly mayTrain: boolean;
     readonly roundsPerDay: number;
     readonly minCount: number;
-    readonly onnx: { readonly epContext: boolean; readonly domains: readonly string[] };
+    readonly onnx: Required<OnnxAllowance>;
   };
   readonly inputs: readonly InputConfig[];
   readonly serving: DoorConfig & { readonly cloud: boolean };
@@ -231,7 +231,7 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
         mayTrain: policy.mayTrain ?? true,
         roundsPerDay: policy.roundsPerDay ?? limits.roundsPerDay,
         minCount: policy.minCount ?? limits.windowMinCount,
-        onnx: allowanceOf(policy.onnx ?? []),
+        onnx: onnxAllowanceOf(policy.onnx ?? []),
       },
       inputs,
       serving: { ...doors.serving.value, cloud: serving.cloud ?? false },
@@ -239,11 +239,6 @@ function complete(written: WrittenConfig): Result<AgentConfig, ConfigFailure> {
     }),
   );
 }
-
-const allowanceOf = (names: readonly string[]): AgentConfig['policy']['onnx'] => ({
-  epContext: names.includes('ep-context'),
-  domains: names.filter((name) => name !== 'ep-context'),
-});
 
 function doorOf(
   place: string,

@@ -77,6 +77,7 @@ const book = new RolloutBook();
 const desk = new RolloutDesk({
   ...{ store, clock, random, director, book, zones: new IntlZones() },
   revoked: () => new Set(),
+  jitterMs: 0,
 });
 const begin = performance.now();
 const created = await desk.create(fleet, {

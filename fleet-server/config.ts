@@ -5,6 +5,11 @@ import {
   type ConfigLayers,
   mergeConfigLayers,
 } from '../shared/codec/config-layers.ts';
+import {
+  type OnnxAllowance,
+  OnnxWordsSchema,
+  onnxAllowanceOf,
+} from '../shared/codec/onnx-allowance.ts';
 import { createValidator } from '../shared/codec/validator.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { FleetIdSchema, oneOf } from '../shared/contracts/names.ts';
@@ -68,6 +73,18 @@ export const ServerConfigSchema = Type.Object(
     jitterMs: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.jitterMsMax })),
     /** Sealed telemetry windows older than this many days are removed; what they were counted into stays. */
     windowDaysKept: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.windowDaysKeptMax })),
+    /** The content of bundles that are retired or revoked for this many days goes when nobody needs it. */
+    bundleDaysKept: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.bundleDaysKeptMax })),
+    /** What this server publishes for devices whose owners allow it; each device's own file judges again. */
+    policy: Type.Optional(
+      Type.Object(
+        {
+          /** What graphs may hold beyond the operators that every device accepts. */
+          onnx: Type.Optional(OnnxWordsSchema),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );
@@ -94,6 +111,8 @@ export interface ServerConfig {
   readonly orderLifeMs: number;
   readonly jitterMs: number;
   readonly windowDaysKept: number;
+  readonly bundleDaysKept: number;
+  readonly policy: { readonly onnx: Required<OnnxAllowance> };
 }
 
 export interface ConfigFailure {
@@ -130,6 +149,8 @@ const form: ConfigForm<WrittenConfig> = {
     ['orderLifeMs', 'number'],
     ['jitterMs', 'number'],
     ['windowDaysKept', 'number'],
+    ['bundleDaysKept', 'number'],
+    ['policy.onnx', 'list'],
   ]),
 };
 
@@ -174,6 +195,8 @@ function complete(written: WrittenConfig): Result<ServerConfig, ConfigFailure> {
       orderLifeMs: written.orderLifeMs ?? 7 * 86_400_000,
       jitterMs: written.jitterMs ?? 10_000,
       windowDaysKept: written.windowDaysKept ?? limits.windowDaysKept,
+      bundleDaysKept: written.bundleDaysKept ?? limits.bundleDaysKept,
+      policy: { onnx: onnxAllowanceOf(written.policy?.onnx ?? []) },
     }),
   );
 }

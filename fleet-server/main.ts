@@ -12,7 +12,7 @@ import { IntlZones } from '../shared/adapters/zones/intl-zones.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { hexOf } from '../shared/core/bytes.ts';
 import type { BootId, Digest } from '../shared/core/ids.ts';
-import { codeOf, OperatingError } from '../shared/core/operating-error.ts';
+import { OperatingError } from '../shared/core/operating-error.ts';
 import type { Log } from '../shared/ports/log.ts';
 import type { Metrics } from '../shared/ports/metrics.ts';
 import { digestOf } from '../shared/trust/hash.ts';
@@ -31,6 +31,7 @@ import { createHttp, type HttpDeps } from './http/create-http.ts';
 import { registerRegistryRoutes } from './http/registry-routes.ts';
 import { registerTufRoutes } from './http/tuf-routes.ts';
 import type { BlobStore } from './ports/blob-store.ts';
+import { recordedBlobs } from './runner/federation/recorded-blobs.ts';
 import { FleetGauges } from './runner/fleet-gauges.ts';
 import { FleetServer, type FleetServerPorts } from './runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from './runner/front-desks.ts';
@@ -69,7 +70,9 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     // A candidate is published in the repository; without one there are no rounds.
     ...(repository === undefined
       ? {}
-      : { federation: { ...openWorkshop(config, rooms.blobs), aggregator, repository } }),
+      : {
+          federation: { ...openWorkshop(config, rooms.blobs, repository), aggregator, repository },
+        }),
   };
   const revoked = (): ReadonlySet<Digest> => repository?.revoked ?? new Set();
   const { origin, orderLifeMs, jitterMs } = config;
@@ -87,9 +90,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const doors = { desks, ports, repository, metrics, log, closing: stopping.signal };
   const app = await createHttp(await httpDeps(config, doors));
   const running = server.run(stopping.signal);
-  const renewing = repository?.keepFresh(stopping.signal, (error) =>
-    log.error({ event: 'renewal-failed', code: codeOf(error), error }, 'metadata was not renewed'),
-  );
+  const renewing = repository?.keepFresh(stopping.signal, log);
   const failed = running.then(() => new Promise<never>(() => undefined));
   const stop = async (): Promise<void> => {
     stopping.abort();
@@ -144,9 +145,12 @@ async function openRooms(config: ServerConfig, metrics: Metrics) {
 }
 
 /** Candidates are built beside the data, so that their folders lie on a disk that has room for bundles. */
-const openWorkshop = ({ data }: ServerConfig, blobs: BlobStore) => ({
+const openWorkshop = ({ data }: ServerConfig, blobs: BlobStore, repository: ImageRepository) => ({
   blobs,
-  builder: new ProcessCandidateBuilder({ blobs, folder: join(data, 'candidates') }),
+  builder: new ProcessCandidateBuilder({
+    blobs: recordedBlobs(blobs, repository),
+    folder: join(data, 'candidates'),
+  }),
 });
 
 /** Without a first root there is nothing to serve yet: the server starts, says so, and makes no claims. */
@@ -162,7 +166,9 @@ async function openRepository(
     rooms.log.warn({ event: 'no-first-root', rootFile }, 'no root is published: sign one first');
     return undefined;
   }
-  return ImageRepository.open({ ...rooms, clock }, { firstRoot });
+  const { bundleDaysKept, policy } = config;
+  const options = { firstRoot, bundleDaysKept, onnx: policy.onnx };
+  return ImageRepository.open({ ...rooms, clock }, options);
 }
 
 async function readRoot(path: string): Promise<Uint8Array | undefined> {

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, platform, release, totalmem } from 'node:os';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { InferenceRuntime } from '../../shared/ports/inference-runtime.ts';
@@ -16,7 +14,7 @@ export interface DeviceFactsOptions {
 
 /** What this device is, for targeting: measured or read, never believed. Probing the providers takes seconds. */
 export async function readDeviceFacts(options: DeviceFactsOptions): Promise<Facts> {
-  const providers = await options.runtime.probe();
+  const { providers, version } = await options.runtime.probe();
   return {
     'cpu.arch': arch(),
     'cpu.cores': cpuQuotaThreads(),
@@ -26,7 +24,7 @@ export async function readDeviceFacts(options: DeviceFactsOptions): Promise<Fact
     'os.release': release().slice(0, 128),
     'node.version': process.versions.node,
     'agent.version': options.agentVersion,
-    'runtime.version': runtimeVersion(),
+    'runtime.version': version ?? 'unknown',
     providers: providers.join(','),
     cloud: options.isCloud,
     'policy.inputsMayLeave': options.inputsMayLeave,
@@ -38,15 +36,4 @@ export function memoryBytes(): number {
   const limit = process.constrainedMemory();
   // Without a limit the answer is 0, or a number larger than any machine.
   return limit > 0 && limit < totalmem() ? limit : totalmem();
-}
-
-/** Read from the package's own file: importing it would load the native library into the control thread. */
-function runtimeVersion(): string {
-  try {
-    const path = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
-    const { version } = JSON.parse(readFileSync(path, 'utf8')) as { readonly version?: unknown };
-    return typeof version === 'string' ? version : 'unknown';
-  } catch {
-    return 'unknown';
-  }
 }

@@ -1,4 +1,4 @@
-import type { OnnxAllowance } from '../../shared/codec/onnx-guard.ts';
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { Facts } from '../../shared/contracts/reported.ts';
 import type { DeviceAddress } from '../../shared/contracts/topics.ts';

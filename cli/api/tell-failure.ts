@@ -40,7 +40,7 @@ const integrity = new Set(['audit-cut', 'audit-rewritten', 'audit-forked', 'sign
 
 /** The request was well-formed and its sender known; what the fleet has decided or was signed forbids it. */
 const policy = new Set([
-  ...['digest-stopped', 'digest-revoked', 'approval-own-rollout'],
+  ...['digest-stopped', 'digest-revoked', 'bundle-not-live', 'approval-own-rollout'],
   ...['target-retired', 'target-not-for-fleet'],
 ]);
 

@@ -5,8 +5,16 @@ import { referenceProfile } from '../../firmware-bundles/evaluate/reference-prof
 import { type ExternalModel, externalize } from '../../firmware-bundles/onnx/external-data.ts';
 import { readModel } from '../../firmware-bundles/onnx/model-reader.ts';
 import { float32Of } from '../../firmware-bundles/onnx/tensor.ts';
+import {
+  precisionProblem,
+  weightPrecisionOf,
+} from '../../firmware-bundles/onnx/weight-precision.ts';
 import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
-import type { BundleConfig, GoldenVectors } from '../../shared/contracts/bundle-config.ts';
+import type {
+  BundleConfig,
+  GoldenVectors,
+  WeightPrecision,
+} from '../../shared/contracts/bundle-config.ts';
 import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import { invariant } from '../../shared/core/invariant.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
@@ -21,6 +29,7 @@ type InputSet = Readonly<Record<string, Tensor>>;
 /** What a variant answered on the calibration inputs, and how long it took. */
 interface Measured {
   readonly model: ExternalModel;
+  readonly precision: WeightPrecision | undefined;
   readonly answers: GoldenVectors['vectors'];
   readonly latencyP50Ms: number;
 }
@@ -35,15 +44,19 @@ export async function buildBundle(
 ): Promise<Result<PackedBundle, RecipeProblem>> {
   const given = composeDefaultAnswer(recipe);
   if (!given.ok) return given;
+  const { variants, golden, postprocessing, lineage, ...named } = recipe;
   const measured = new Map<string, Measured>();
   for (const [id, bytes] of models) {
     const model = readModel(bytes);
     if (!model.ok) return err({ code: model.error.code, message: `${id}: ${model.error.message}` });
-    measured.set(id, await measure(externalize(model.value), calibration));
+    const precision = weightPrecisionOf(model.value);
+    const claimed = variants.find((variant) => variant.id === id)?.precision;
+    const problem = precisionProblem(claimed, precision);
+    if (problem !== undefined) return err({ ...problem, message: `${id}: ${problem.message}` });
+    measured.set(id, await measure({ model: externalize(model.value), precision }, calibration));
   }
   const [reference] = [...measured.values()];
   invariant(reference !== undefined, 'a recipe has a variant');
-  const { variants, golden, postprocessing, lineage, ...named } = recipe;
   const { calibration: _path, defaultAnswer: _asked, ...rest } = named;
   const classes = classesIn(postprocessing);
   return ok(
@@ -54,7 +67,9 @@ export async function buildBundle(
       variants: variants.map(({ id, constraints, session }) => {
         const own = measured.get(id) ?? reference;
         const evidence = evidenceOf(own, reference, classes?.output);
-        return { id, constraints, session, evidence, model: own.model };
+        const { model, precision } = own;
+        const told = precision === undefined ? {} : { precision };
+        return { id, constraints, ...told, session, evidence, model };
       }),
       golden: {
         vectors: { vectors: reference.answers.slice(0, golden.count) },
@@ -69,7 +84,10 @@ export async function buildBundle(
   );
 }
 
-async function measure(model: ExternalModel, { vectors }: Calibration): Promise<Measured> {
+async function measure(
+  { model, precision }: Pick<Measured, 'model' | 'precision'>,
+  { vectors }: Calibration,
+): Promise<Measured> {
   const session = await openOnnxSession(model);
   try {
     const inputs = vectors.map((vector) => inputSet(vector.inputs));
@@ -81,7 +99,7 @@ async function measure(model: ExternalModel, { vectors }: Calibration): Promise<
       timesMs.push(performance.now() - startMs);
     }
     timesMs.sort((a, b) => a - b);
-    return { model, answers, latencyP50Ms: timesMs[timesMs.length >> 1] ?? 0 };
+    return { model, precision, answers, latencyP50Ms: timesMs[timesMs.length >> 1] ?? 0 };
   } finally {
     await session.close();
   }

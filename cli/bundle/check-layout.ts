@@ -1,6 +1,7 @@
 import { readLayout } from '../../firmware-bundles/pack/oci-layout.ts';
 import { type PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { decodeGolden } from '../../shared/codec/bundle.ts';
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import { guardOnnx } from '../../shared/codec/onnx-guard.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
@@ -11,12 +12,18 @@ export interface LayoutProblem {
 }
 
 /** Reads a layout as a device will: every hash, the configuration, the golden vectors, every graph past the guard. */
-export async function checkLayout(folder: string): Promise<Result<PackedBundle, LayoutProblem>> {
+export async function checkLayout(
+  folder: string,
+  allow: OnnxAllowance,
+): Promise<Result<PackedBundle, LayoutProblem>> {
   const bundle = await readLayout(folder);
-  return bundle.ok ? checkBundle(bundle.value) : bundle;
+  return bundle.ok ? checkBundle(bundle.value, allow) : bundle;
 }
 
-export function checkBundle(bundle: PackedBundle): Result<PackedBundle, LayoutProblem> {
+export function checkBundle(
+  bundle: PackedBundle,
+  allow: OnnxAllowance,
+): Result<PackedBundle, LayoutProblem> {
   const { config, blobs } = bundle;
   const bytesOf = (digest: Digest): Uint8Array => blobs.get(digest) ?? new Uint8Array(0);
   const golden = decodeGolden(bytesOf(config.golden.blob));
@@ -30,7 +37,7 @@ export function checkBundle(bundle: PackedBundle): Result<PackedBundle, LayoutPr
     graphs.push({ id: 'training', graph: config.training.graph, external: new Map() });
   }
   for (const { id, graph, external } of graphs) {
-    const guarded = guardOnnx(bytesOf(graph), { blobs: external });
+    const guarded = guardOnnx(bytesOf(graph), { blobs: external, allow });
     if (!guarded.ok) {
       return err({ code: guarded.error.code, message: `graph ${id}: ${guarded.error.message}` });
     }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fixedTargets } from '../../fleet-server/core/repository/accept-targets.ts';
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { SignedFile, Targets } from '../../shared/trust/tuf/metadata.ts';
 import { parseMetadata } from '../../shared/trust/tuf/parse-metadata.ts';
@@ -30,7 +31,7 @@ export interface ProposalProblem {
  */
 export async function readForeignProposal(
   folder: string,
-  options: { readonly base: SigningBase; readonly layouts: readonly string[] },
+  options: { readonly base: SigningBase; readonly layouts: Layouts },
 ): Promise<Result<ForeignProposal, ProposalProblem>> {
   const { base, layouts } = options;
   const file = await readOptional(join(folder, 'targets.json'));
@@ -58,13 +59,19 @@ export async function readForeignProposal(
   return ok({ file, version: body.version, fixed: brought, differences });
 }
 
+/** Folders, and what their graphs may hold beyond the usual. */
+export interface Layouts {
+  readonly folders: readonly string[];
+  readonly allow: OnnxAllowance;
+}
+
 /** Whoever names layouts wants the proposal to release exactly these bytes. */
 async function checkLayouts(
   { body }: SignedFile<Targets>,
-  layouts: readonly string[],
+  { folders, allow }: Layouts,
 ): Promise<Result<void, ProposalProblem>> {
-  for (const layout of layouts) {
-    const checked = await checkLayout(layout);
+  for (const layout of folders) {
+    const checked = await checkLayout(layout, allow);
     if (!checked.ok) return checked;
     const { config, digest } = checked.value;
     const path = `bundles/${config.name}@${config.version}`;

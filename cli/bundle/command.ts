@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
 import { jsonOfTensor } from '../../agent/core/serving/tensor-codec.ts';
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
-import type { BundleConfig } from '../../shared/contracts/bundle-config.ts';
+import type {
+  BundleConfig,
+  BundleVariant as Variant,
+} from '../../shared/contracts/bundle-config.ts';
 import { bytesOfBase64 } from '../../shared/core/bytes.ts';
 import { exitCodes } from '../exit-code.ts';
+import { type AllowanceFlags, allowanceIn, withAllowance } from './allow-onnx.ts';
 import { orEnd, readToken, valueOrEnd } from './command-end.ts';
 import { answer, endWith, type OutputForm, withOutput } from './output.ts';
 import { registerPublish } from './publish-command.ts';
@@ -20,30 +24,31 @@ export function registerBundle(program: Command): void {
     .option('--home <folder>', "the operator's folder", '.skein');
   const home = () => ({ folder: bundle.opts<{ home: string }>().home });
 
-  withOutput(
+  const looking = (command: Command): Command => withAllowance(withOutput(command));
+  looking(
     bundle
       .command('build <recipe>')
       .description('run the models of a recipe and pack them as an OCI image layout')
       .requiredOption('--out <folder>', 'folder of the layout'),
-  ).action((recipe: string, flags: { out: string; output: OutputForm }) =>
+  ).action((recipe: string, flags: LookFlags & { out: string }) =>
     orEnd(() => build(recipe, flags)),
   );
   registerSign(bundle, home);
   registerPublish(bundle, home);
-  withOutput(
+  looking(
     bundle
       .command('verify <layout>')
       .description('check every hash, the configuration and every graph of a layout')
       .option('--repository <where>', 'also that it is signed there: a URL or a folder'),
-  ).action((layout: string, flags: { repository?: string; output: OutputForm }) =>
+  ).action((layout: string, flags: LookFlags & { repository?: string }) =>
     orEnd(() => verify(layout, { ...flags, home: home() })),
   );
-  withOutput(
+  looking(
     bundle.command('inspect <layout>').description('show what a layout says about itself'),
-  ).action((layout: string, flags: { output: OutputForm }) =>
-    orEnd(async () => show(await checked(layout), flags.output)),
+  ).action((layout: string, flags: LookFlags) =>
+    orEnd(async () => show(await checked(layout, flags), flags.output)),
   );
-  withOutput(
+  looking(
     bundle
       .command('pull <name> <reference>')
       .description('fetch a bundle by digest (or version) from a registry, verified, as a layout')
@@ -55,41 +60,43 @@ export function registerBundle(program: Command): void {
   );
 }
 
-interface PullFlags {
-  readonly from: string;
-  readonly out: string;
-  readonly tokenFile?: string;
+interface LookFlags extends AllowanceFlags {
   readonly output: OutputForm;
 }
 
-async function build(
-  recipe: string,
-  flags: { readonly out: string; readonly output: OutputForm },
-): Promise<void> {
+interface PullFlags extends LookFlags {
+  readonly from: string;
+  readonly out: string;
+  readonly tokenFile?: string;
+}
+
+async function build(recipe: string, flags: LookFlags & { readonly out: string }): Promise<void> {
   const { readRecipe } = await import('./recipe-file.ts');
   const { buildBundle } = await import('./build-bundle.ts');
   const { writeLayout } = await import('../../firmware-bundles/pack/oci-layout.ts');
   const read = valueOrEnd(await readRecipe(recipe));
   const built = valueOrEnd(await buildBundle(read, Date.now()));
   await writeLayout(flags.out, built);
-  show(await checked(flags.out), flags.output);
+  show(await checked(flags.out, flags), flags.output);
   console.error(`next: skein bundle sign ${flags.out} --repository WHERE --key FILE`);
 }
 
-async function checked(layout: string): Promise<PackedBundle> {
+async function checked(layout: string, flags: AllowanceFlags): Promise<PackedBundle> {
   const { checkLayout } = await import('./check-layout.ts');
-  return valueOrEnd(await checkLayout(layout));
+  const { checkPrecision } = await import('./check-precision.ts');
+  const bundle = valueOrEnd(await checkLayout(layout, allowanceIn(flags)));
+  valueOrEnd(checkPrecision(bundle));
+  return bundle;
 }
 
 async function verify(
   layout: string,
-  flags: {
+  flags: LookFlags & {
     readonly repository?: string;
-    readonly output: OutputForm;
     readonly home: { readonly folder: string };
   },
 ): Promise<void> {
-  const bundle = await checked(layout);
+  const bundle = await checked(layout, flags);
   const path = `bundles/${bundle.config.name}@${bundle.config.version}`;
   let signed: string | null = null;
   if (flags.repository !== undefined) {
@@ -118,16 +125,19 @@ function show({ digest, config, blobs }: PackedBundle, output: OutputForm): void
   const { name, version, variants, golden } = config;
   const facts = { name, version, digest, blobs: blobs.size, bytes, golden: golden.blob };
   const rows = Object.entries(facts).map(([key, value]) => [key, String(value)]);
-  const measured = variants.map(({ id, evidence, constraints }) => [
+  const measured = variants.map(({ id, evidence, constraints, precision }) => [
     `variant ${id}`,
     [
-      constraints.provider,
+      ...(precision === undefined ? [] : [precision]),
+      ...needsOf(constraints),
       `${evidence.bytes} bytes`,
       `agreement ${evidence.agreement}`,
       `p50 ${evidence.latencyP50Ms.toFixed(3)} ms on ${evidence.machineClass}`,
     ].join(', '),
   ]);
-  const machine = variants.map(({ id, evidence }) => ({ id, evidence: { ...evidence } }));
+  const machine = variants.map(({ id, precision = null, constraints, session, evidence }) => ({
+    ...{ id, precision, constraints, session, evidence },
+  }));
   const promises = { stale: config.stale ?? null, defaultAnswer: config.defaultAnswer ?? null };
   const whole = { ...facts, ...promises, variants: machine };
   answer(output, JSON.parse(JSON.stringify(whole)) as never, [
@@ -136,6 +146,18 @@ function show({ digest, config, blobs }: PackedBundle, output: OutputForm): void
     ...defaultRows(config.defaultAnswer),
     ...measured,
   ]);
+}
+
+/** What a device must have: the provider, the runtime, features of the processor. */
+function needsOf({ provider, runtime, cpuFeatures }: Variant['constraints']): readonly string[] {
+  const { min, max } = runtime ?? {};
+  const from = min === undefined ? '' : ` from ${min}`;
+  const to = max === undefined ? '' : ` to ${max}`;
+  return [
+    provider,
+    ...(runtime === undefined ? [] : [`runtime${from}${to}`]),
+    ...(cpuFeatures.length === 0 ? [] : [cpuFeatures.join(' ')]),
+  ];
 }
 
 const staleText = (stale: BundleConfig['stale']): string =>
@@ -157,7 +179,8 @@ async function pull(name: string, reference: string, flags: PullFlags): Promise<
   const { pullBundle } = await import('./pull-bundle.ts');
   const { writeLayout } = await import('../../firmware-bundles/pack/oci-layout.ts');
   const token = await readToken(flags.tokenFile);
-  const pulled = await pullBundle({ origin: flags.from, name, reference, token });
+  const allow = allowanceIn(flags);
+  const pulled = await pullBundle({ origin: flags.from, name, reference, token, allow });
   const bundle = valueOrEnd(pulled);
   await writeLayout(flags.out, bundle);
   show(bundle, flags.output);

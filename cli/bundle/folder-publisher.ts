@@ -7,6 +7,7 @@ import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
 import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { cryptoRandom } from '../../shared/adapters/random/crypto-random.ts';
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import { streamOf } from '../../shared/core/byte-stream.ts';
 import type { Digest } from '../../shared/core/ids.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
@@ -33,11 +34,11 @@ export class FolderPublisher implements Publisher {
   }
 
   /** The folder must hold the first root as `tuf/<version>.root.json`: `skein keys publish` puts it there. */
-  static async open(folder: string, keys: KeyStore): Promise<FolderPublisher> {
+  static async open(folder: string, rules: FolderRules): Promise<FolderPublisher> {
     const root = resolve(folder);
     await mkdir(join(root, 'blobs'), { recursive: true });
     const { store } = openMemoryStore(null);
-    return new FolderPublisher(root, store, await openFolder(root, store, keys));
+    return new FolderPublisher(root, store, await openFolder(root, store, rules));
   }
 
   get repository(): ImageRepository {
@@ -99,7 +100,17 @@ interface OpenedFolder {
   readonly known: Set<string>;
 }
 
-async function openFolder(root: string, store: Store, keys: KeyStore): Promise<OpenedFolder> {
+export interface FolderRules {
+  /** Snapshot and timestamp are signed here. */
+  readonly keys: KeyStore;
+  readonly onnx?: OnnxAllowance;
+}
+
+async function openFolder(
+  root: string,
+  store: Store,
+  { keys, onnx = {} }: FolderRules,
+): Promise<OpenedFolder> {
   const files = await readTufFiles(join(root, 'tuf'));
   const [firstName] = [...files.keys()]
     .filter((name) => name.endsWith('.root.json'))
@@ -114,7 +125,7 @@ async function openFolder(root: string, store: Store, keys: KeyStore): Promise<O
   const disk = new NodeDisk({ root: join(root, 'blobs'), onFsyncFailure: () => process.abort() });
   const blobs = await FolderBlobStore.open(disk, cryptoRandom);
   const ports = { store, blobs, keys, clock: systemClock };
-  const repository = await ImageRepository.open(ports, { firstRoot });
+  const repository = await ImageRepository.open(ports, { firstRoot, onnx });
   return { repository, known: new Set(files.keys()) };
 }
 

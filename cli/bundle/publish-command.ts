@@ -3,13 +3,14 @@ import { fixedTargets } from '../../fleet-server/core/repository/accept-targets.
 import { parseMetadata } from '../../shared/trust/tuf/parse-metadata.ts';
 import { exitCodes } from '../exit-code.ts';
 import { proposalPath, readOptional, type Workspace } from '../keys/workspace.ts';
+import { type AllowanceFlags, allowanceIn, withAllowance } from './allow-onnx.ts';
 import { checkLayout } from './check-layout.ts';
 import { orEnd, readToken, valueOrEnd } from './command-end.ts';
 import { answer, endWith, type OutputForm, withOutput } from './output.ts';
 import type { Publisher } from './publisher.ts';
 import { fixedProposalPath } from './sign-targets.ts';
 
-interface PublishFlags {
+interface PublishFlags extends AllowanceFlags {
   readonly server?: string;
   readonly tokenFile?: string;
   readonly to?: string;
@@ -20,15 +21,17 @@ interface PublishFlags {
 
 /** `skein bundle publish`: blobs first, then fixed targets, the signed file last; repeating it is harmless. */
 export function registerPublish(bundle: Command, home: () => Workspace): void {
-  withOutput(
-    bundle
-      .command('publish [layouts...]')
-      .description('publish the signed targets file with the bundles it names')
-      .option('--server <url>', 'a fleet server')
-      .option('--token-file <file>', 'API token for it')
-      .option('--to <folder>', 'or a folder that a web server serves')
-      .option('--online-keys <folder>', 'snapshot and timestamp keys for --to')
-      .option('--passphrase-file <file>', 'opens the online keys'),
+  withAllowance(
+    withOutput(
+      bundle
+        .command('publish [layouts...]')
+        .description('publish the signed targets file with the bundles it names')
+        .option('--server <url>', 'a fleet server')
+        .option('--token-file <file>', 'API token for it')
+        .option('--to <folder>', 'or a folder that a web server serves')
+        .option('--online-keys <folder>', 'snapshot and timestamp keys for --to')
+        .option('--passphrase-file <file>', 'opens the online keys'),
+    ),
   ).action((layouts: string[], flags: PublishFlags) =>
     orEnd(() => publish(home(), layouts, flags)),
   );
@@ -45,7 +48,8 @@ async function publish(
   }
   const { version } = valueOrEnd(parseMetadata('targets', proposal)).body;
   const bundles = [];
-  for (const layout of layouts) bundles.push(valueOrEnd(await checkLayout(layout)));
+  const allow = allowanceIn(flags);
+  for (const layout of layouts) bundles.push(valueOrEnd(await checkLayout(layout, allow)));
   const publisher = await openPublisher(flags);
   const counts = { sent: 0, known: 0 };
   try {
@@ -83,5 +87,6 @@ async function openPublisher(flags: PublishFlags): Promise<Publisher> {
   const { FileKeyStore } = await import('../../fleet-server/adapters/keys/file-key-store.ts');
   const passphrase = await readToken(flags.passphraseFile);
   const options = { folder: onlineKeys, ...(passphrase === undefined ? {} : { passphrase }) };
-  return FolderPublisher.open(to, await FileKeyStore.open(options));
+  const keys = await FileKeyStore.open(options);
+  return FolderPublisher.open(to, { keys, onnx: allowanceIn(flags) });
 }

@@ -1,5 +1,6 @@
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { decodeBundle, decodeManifest } from '../../shared/codec/bundle.ts';
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { type Digest, isDigest } from '../../shared/core/ids.ts';
 import { OperatingError } from '../../shared/core/operating-error.ts';
@@ -14,6 +15,7 @@ export interface PullRequest {
   /** A digest, or a version as the registry's tag. */
   readonly reference: string;
   readonly token: string | undefined;
+  readonly allow: OnnxAllowance;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function pullBundle(
   const bundle = decodeBundle(manifestBytes, blobs.get(config.digest) ?? new Uint8Array(0));
   if (!bundle.ok) return bundle;
   const packed = { digest, manifest: manifestBytes, config: bundle.value.config, blobs };
-  const checked = checkBundle(packed);
+  const checked = checkBundle(packed, request.allow);
   return checked.ok ? ok(packed) : checked;
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { parse } from 'yaml';
+import { emptyRange } from '../../shared/codec/bundle.ts';
 import { createDecoder, createValidator } from '../../shared/codec/validator.ts';
 import { BundleConfigSchema, GoldenVectorsSchema } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
@@ -31,6 +32,8 @@ export const RecipeSchema = Type.Object(
           /** An ONNX file, weights inside; large tensors move out when it is packed. */
           model: Path,
           constraints: variant.constraints,
+          /** Told from the graph when absent; a claim that the graph does not bear out is refused. */
+          precision: variant.precision,
           session: variant.session,
         },
         closed,
@@ -102,6 +105,10 @@ export async function readRecipe(path: string): Promise<Result<Recipe, RecipePro
   if (!recipe.ok) {
     const { code, pointer, message } = recipe.error;
     return err({ code, message: `${path}${pointer}: ${message}` });
+  }
+  const problem = emptyRange(recipe.value.variants);
+  if (problem !== undefined) {
+    return err({ code: 'schema-mismatch', message: `${path}: ${problem}` });
   }
   const beside = (file: string): string => resolve(dirname(path), file);
   const calibration = decodeCalibration(await readFile(beside(recipe.value.calibration)));

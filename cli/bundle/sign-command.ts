@@ -5,8 +5,9 @@ import { signBody } from '../../shared/trust/tuf/repository.ts';
 import { collect as more } from '../api/arguments.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { Workspace } from '../keys/workspace.ts';
+import { allowanceIn, withAllowance } from './allow-onnx.ts';
 import { checkLayout } from './check-layout.ts';
-import { readForeignProposal } from './co-sign.ts';
+import { type Layouts, readForeignProposal } from './co-sign.ts';
 import { orEnd, valueOrEnd } from './command-end.ts';
 import { changedFixed, differencesOfFixed, type FixedFiles } from './fixed-targets.ts';
 import { answer, endWith, withOutput } from './output.ts';
@@ -49,23 +50,25 @@ export function registerSign(bundle: Command, home: () => Workspace): void {
         .default('stop'),
     )
     .option('--floor <name=counter>', 'least release counter that may be live', more);
-  withOutput(
-    sign
-      .option('--online <file>', "a server's public keys, for director.json and --federated")
-      .option('--director <file>', 'new content of director.json')
-      .option(
-        '--federated <fleet>',
-        'lets the server sign candidates of this fleet; may repeat',
-        more,
-      )
-      .option('--first', 'begin a repository that has no targets yet')
-      .option('--again', 'sign once more what has expired, or whose keys root has dropped')
-      .option(
-        '--proposal <folder>',
-        "add a signature to what another holder signed: its 'proposals'",
-      )
-      .option('--expires-days <days>', 'life of the new targets file', '180')
-      .option('--yes', 'sign what was shown'),
+  withAllowance(
+    withOutput(
+      sign
+        .option('--online <file>', "a server's public keys, for director.json and --federated")
+        .option('--director <file>', 'new content of director.json')
+        .option(
+          '--federated <fleet>',
+          'lets the server sign candidates of this fleet; may repeat',
+          more,
+        )
+        .option('--first', 'begin a repository that has no targets yet')
+        .option('--again', 'sign once more what has expired, or whose keys root has dropped')
+        .option(
+          '--proposal <folder>',
+          "add a signature to what another holder signed: its 'proposals'",
+        )
+        .option('--expires-days <days>', 'life of the new targets file', '180')
+        .option('--yes', 'sign what was shown'),
+    ),
   ).action((layouts: string[], flags: SignFlags) => orEnd(() => run(home(), layouts, flags)));
 }
 
@@ -155,14 +158,14 @@ async function draftOf(
 }
 
 /** The proposal says what changes; a flag that would change more has no place beside it. */
-function onlyLayouts(layouts: readonly string[], flags: SignFlags): readonly string[] {
+function onlyLayouts(folders: readonly string[], flags: SignFlags): Layouts {
   const { fleet, match, federable, retire, revoke, floor, director, online, federated } = flags;
   const changing = { fleet, match, federable, retire, revoke, floor, director, online, federated };
   const named = Object.entries(changing).find(([, value]) => value !== undefined);
   if (named !== undefined) {
     endWith(exitCodes.usage, `--proposal is signed as it is: leave out --${named[0]}`);
   }
-  return layouts;
+  return { folders, allow: allowanceIn(flags) };
 }
 
 async function releasesOf(
@@ -172,8 +175,9 @@ async function releasesOf(
 ): Promise<TargetsChange['releases']> {
   const releases: TargetsChange['releases'][number][] = [];
   const counters = new Map<string, number>();
+  const allow = allowanceIn(flags);
   for (const layout of layouts) {
-    const { config, digest, manifest } = valueOrEnd(await checkLayout(layout));
+    const { config, digest, manifest } = valueOrEnd(await checkLayout(layout, allow));
     const { name, version } = config;
     const counter = (counters.get(name) ?? nextReleaseCounter(base, name) - 1) + 1;
     counters.set(name, counter);

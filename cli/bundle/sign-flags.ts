@@ -2,10 +2,11 @@ import { isFleetId } from '../../shared/core/ids.ts';
 import { type DelegationGrant, ed25519Key } from '../../shared/trust/tuf/repository.ts';
 import { exitCodes } from '../exit-code.ts';
 import { handedKey, type OnlineHandout, readHandout } from '../keys/online-handout.ts';
+import type { AllowanceFlags } from './allow-onnx.ts';
 import { endWith, type OutputForm } from './output.ts';
 import type { SigningKey } from './sign-targets.ts';
 
-export interface SignFlags {
+export interface SignFlags extends AllowanceFlags {
   readonly repository: string;
   readonly key?: readonly string[];
   readonly passphraseFile?: readonly string[];

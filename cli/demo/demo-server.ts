@@ -14,6 +14,7 @@ import { createHttp } from '../../fleet-server/http/create-http.ts';
 import { registerRegistryRoutes } from '../../fleet-server/http/registry-routes.ts';
 import { registerTufRoutes } from '../../fleet-server/http/tuf-routes.ts';
 import type { BlobStore } from '../../fleet-server/ports/blob-store.ts';
+import { recordedBlobs } from '../../fleet-server/runner/federation/recorded-blobs.ts';
 import { FleetServer, type FleetServerPorts } from '../../fleet-server/runner/fleet-server.ts';
 import { createFrontDesks, type FrontDesks } from '../../fleet-server/runner/front-desks.ts';
 import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
@@ -52,6 +53,9 @@ const host = '127.0.0.1';
 const hourMs = 3_600_000;
 const fleet = 'demo' as FleetId;
 
+const openBuilder = (folder: string, blobs: ReturnType<typeof recordedBlobs>) =>
+  new ProcessCandidateBuilder({ blobs, folder: join(folder, 'candidates') });
+
 /** A whole fleet server on loopback, below `folder`: files, broker and HTTP as in production, keys made now. */
 export async function startDemoServer(
   folder: string,
@@ -75,11 +79,10 @@ export async function startDemoServer(
   const audience = `http://${host}:${httpPort}`;
   const brokerUrl = `mqtt://${host}:${brokerPort}`;
   const metrics = new PromMetrics();
-  const listen = [{ host, port: brokerPort }];
-  const broker = new EmbeddedBroker({ listen, clock, metrics, log });
+  const broker = new EmbeddedBroker({ listen: [{ host, port: brokerPort }], clock, metrics, log });
   const tokens = createJwtSessionTokens({ seed: random.bytes(32), clock, random });
   const aggregator = new WorkerAggregator();
-  const builder = new ProcessCandidateBuilder({ blobs, folder: join(folder, 'candidates') });
+  const builder = openBuilder(folder, recordedBlobs(blobs, repository));
   const ports: FleetServerPorts = {
     ...{ store, broker, clock, random, keys: online, tokens, log, metrics },
     zones: new IntlZones(),
@@ -115,7 +118,7 @@ export async function startDemoServer(
   });
   await app.listen({ host, port: httpPort });
   const running = runner.run(stop.signal);
-  const renewing = repository.keepFresh(stop.signal, () => undefined);
+  const renewing = repository.keepFresh(stop.signal, log);
   return {
     ...{ fleet, audience, brokerUrl, claim, rootMetadata, offline, online, store, broker, runner },
     ...{ desks, blobs, blobFolder },

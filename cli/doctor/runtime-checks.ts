@@ -5,9 +5,12 @@ import { attempt, type Finding, failed, warning, well } from './finding.ts';
 /** Every session in a disposable process, as the agent probes: a broken driver may crash or hang. */
 export function checkInference(runtime: InferenceRuntime): Promise<Finding> {
   return attempt('inference', 'runtime-missing', async () => {
-    const providers = await runtime.probe();
+    const { providers, version } = await runtime.probe();
     if (providers.includes('cpu')) {
-      return well('inference', `a tiny model answers on ${providers.join(' and ')}`);
+      return well(
+        'inference',
+        `a tiny model answers on ${providers.join(' and ')}, by onnxruntime ${version ?? '?'}`,
+      );
     }
     const why = await reasonOf(runtime);
     return failed('inference', 'runtime-missing', `a tiny model does not answer on cpu: ${why}`);

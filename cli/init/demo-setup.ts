@@ -158,7 +158,7 @@ async function publishFirstTargets(
   });
   // Signed, and carried on by every later version: a device or a server can see that it trusts a demo.
   const file = signBody({ ...body, demo: true }, [targets.sign]);
-  const publisher = await FolderPublisher.open(folders.repository, keys);
+  const publisher = await FolderPublisher.open(folders.repository, { keys });
   try {
     for (const { path, bytes } of fixed) await publisher.putFixed(path, bytes);
     await publisher.putMetadata('1.targets.json', file);

@@ -39,11 +39,12 @@ export async function bundleRoutes(app: HttpApp, { bundles }: { readonly bundles
   );
 }
 
-const show = ({ path, name, version, digest, status, publishedAtMs }: Bundle): BundleView => ({
-  path,
-  name: name as BundleView['name'],
-  version,
-  digest,
-  status,
-  publishedAtMs,
+const show = (bundle: Bundle): BundleView => ({
+  path: bundle.path,
+  name: bundle.name as BundleView['name'],
+  version: bundle.version,
+  digest: bundle.digest,
+  status: bundle.status,
+  publishedAtMs: bundle.publishedAtMs,
+  contentReleasedAtMs: bundle.contentReleasedAtMs,
 });

@@ -12,11 +12,11 @@ import { explainDevice } from '../core/rollout/explain-device.ts';
 import { explainRollout } from '../core/rollout/explain-rollout.ts';
 import type { DesiredContext, DesiredRollout } from '../core/rollout/offer-facts.ts';
 import { souredFact } from '../core/rollout/unjudged-regressions.ts';
-import type { Store, StoreTx, StoreView } from '../ports/store.ts';
+import type { Store, StoreView } from '../ports/store.ts';
 import { loadDesiredDevice } from './rollout/load-devices.ts';
 import { readEvidence } from './rollout/read-evidence.ts';
 import { type RolloutBook, standingOf, stateOf } from './rollout/rollout-book.ts';
-import { offerWave } from './rollout/wave-scan.ts';
+import { countWave, type WaveCount } from './rollout/wave-walk.ts';
 
 export interface ExplainDeskOptions {
   readonly store: Store;
@@ -24,6 +24,8 @@ export interface ExplainDeskOptions {
   readonly zones: Zones;
   readonly book: RolloutBook;
   readonly revoked: () => ReadonlySet<Digest>;
+  /** What the open wave came to when its devices were last told, while that is believed. */
+  readonly walked: (rollout: Rollout) => WaveCount | undefined;
 }
 
 export interface ExplainRefusal {
@@ -35,11 +37,7 @@ export interface AppExplanation extends Explanation {
   readonly app: AppName;
 }
 
-/**
- * Why: the very decisions that act, asked again without acting. A device's decision needs reading only; a
- * rollout's next
- * step is taken and taken back, because what it would offer is part of what it decides by.
- */
+/** Why: the very decisions that act, asked again without acting; nothing is written. */
 export class ExplainDesk {
   readonly #options: ExplainDeskOptions;
 
@@ -85,40 +83,28 @@ export class ExplainDesk {
       return [found, (await standingOf(view, fleet, digests)).regressions] as const;
     });
     if (row === null) return notFound(`there is no rollout ${id}`);
+    const state = stateOf(row);
     if (row.status !== 'running') {
-      const state = stateOf(row);
       const soured = souredFact(state, regressions);
       return ok(explainRollout(state, null, soured.value === 0 ? [] : [soured]));
     }
-    const seen = await this.#lookAndTakeBack(row);
-    return ok(explainRollout(stateOf(seen.row), seen.progress));
+    const progress = await this.#options.store.read((view) => this.#nextStep(view, row));
+    return ok(explainRollout(state, progress));
   }
 
-  async #lookAndTakeBack(asked: Rollout): Promise<Look> {
-    try {
-      await this.#options.store.transaction(async (tx) => {
-        const row = (await tx.rollouts.get(asked.fleet, asked.rollout)) ?? asked;
-        throw new TakenBack({ row, progress: await this.#nextStep(tx, row) });
-      });
-    } catch (error) {
-      if (error instanceof TakenBack) return error.look;
-      throw error;
-    }
-    return { row: asked, progress: null };
-  }
-
-  async #nextStep(tx: StoreTx, row: Rollout): Promise<Progress | null> {
+  /** With the members of the wave counted as the next turn will count them. */
+  async #nextStep(view: StoreView, row: Rollout): Promise<Progress | null> {
     const state = stateOf(row);
     const opened = this.#options.book.open(row);
     if (state.kind !== 'running' || opened === undefined) return null;
-    const rollouts = await this.#options.book.startedOf(tx, { fleet: row.fleet, app: row.app });
-    const context = await this.#contextFor(tx, row.fleet, [opened]);
+    const rollouts = await this.#options.book.startedOf(view, { fleet: row.fleet, app: row.app });
+    const context = await this.#contextFor(view, row.fleet, [opened]);
     const scan =
       state.assignment === null
         ? { offerable: 0, blocked: 0 }
-        : await offerWave(tx, opened, { rollouts, context });
+        : (this.#options.walked(row) ?? (await countWave(view, opened, { rollouts, context })));
     const now = { nowMs: context.nowMs, revoked: context.revoked, scan };
-    return decideProgress(state, await readEvidence(tx, state, now));
+    return decideProgress(state, await readEvidence(view, state, now));
   }
 
   async #startedOf(
@@ -144,22 +130,6 @@ export class ExplainDesk {
     const digests = rollouts.map(({ state }) => state.spec.digest);
     const standing = await standingOf(view, fleet, digests);
     return { nowMs: clock.nowMs(), zones, revoked: revoked(), ...standing };
-  }
-}
-
-interface Look {
-  readonly row: Rollout;
-  readonly progress: Progress | null;
-}
-
-/** Carries an answer out of a transaction whose rows are to be taken back. */
-class TakenBack extends Error {
-  readonly look: Look;
-
-  constructor(look: Look) {
-    super('looked at, and taken back');
-    this.name = 'TakenBack';
-    this.look = look;
   }
 }
 

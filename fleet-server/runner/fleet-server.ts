@@ -101,7 +101,9 @@ export class FleetServer {
     const book = new RolloutBook();
     const memo = new ControlMemo();
     const { revoked } = options;
-    const desk = new RolloutDesk({ store, clock, random, zones, director, book, revoked });
+    const desk = new RolloutDesk({
+      ...{ store, clock, random, zones, director, book, revoked, jitterMs },
+    });
     const reports = new ReportIntake({
       ...{ store, clock, zones, book, desk, director, witnesses, metrics },
     });

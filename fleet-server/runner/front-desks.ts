@@ -46,7 +46,10 @@ export function createFrontDesks(
     claims: new ClaimDesk({ store, clock, random }),
     rollouts: new RolloutOffice({ store, desk: rollouts, wake }),
     rounds: new RoundOffice({ store, clock, federation }),
-    explanations: new ExplainDesk({ store, clock, zones, book, revoked: options.revoked }),
+    explanations: new ExplainDesk({
+      ...{ store, clock, zones, book, revoked: options.revoked },
+      walked: (row) => rollouts.walked(row),
+    }),
     bundles: new BundleShelf(store),
     audit: new AuditDesk({ store, heads: server.heads }),
     events: new EventStream({ store, clock }),

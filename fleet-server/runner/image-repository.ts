@@ -1,12 +1,14 @@
+import type { OnnxAllowance } from '../../shared/codec/onnx-allowance.ts';
 import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { streamOf } from '../../shared/core/byte-stream.ts';
 import { equalBytes } from '../../shared/core/bytes.ts';
-import type { Digest, FleetId } from '../../shared/core/ids.ts';
-import { OperatingError } from '../../shared/core/operating-error.ts';
+import type { Digest, FleetId, TargetPath } from '../../shared/core/ids.ts';
+import { codeOf, OperatingError } from '../../shared/core/operating-error.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { KeyStore } from '../../shared/ports/key-store.ts';
+import type { Log } from '../../shared/ports/log.ts';
 import { digestOf, sha256Hex } from '../../shared/trust/hash.ts';
 import { digestOfTarget } from '../../shared/trust/tuf/file-hash.ts';
 import type { TargetFile } from '../../shared/trust/tuf/metadata.ts';
@@ -23,8 +25,11 @@ import type { TrustedMetadata } from '../core/repository/trusted-metadata.ts';
 import { federatedRole, fleetOfRole, parseUploadName } from '../core/repository/upload-name.ts';
 import type { BlobRefusal, BlobStore } from '../ports/blob-store.ts';
 import type { Store } from '../ports/store.ts';
+import { BundleKeeper, listRevivable } from './repository/bundle-keeper.ts';
+import { BundleLineages } from './repository/bundle-lineages.ts';
 import { nextFederatedFile } from './repository/federated-file.ts';
 import { planDelegated, planTopLevel } from './repository/plan-targets.ts';
+import { PublicationQueue } from './repository/publication-queue.ts';
 import {
   decodeDirectorKeys,
   decodeRevoked,
@@ -34,9 +39,9 @@ import {
 import { registerReleases } from './repository/register-releases.ts';
 import { RegistryReader } from './repository/registry-reader.ts';
 import { RepositoryFiles } from './repository/repository-files.ts';
-import { RevocationReach, type Revocations } from './repository/revocation-reach.ts';
+import { findRevocations, type Revocations } from './repository/revocation-reach.ts';
 import { readDelegated } from './repository/stored-metadata.ts';
-import { UploadShelf } from './repository/upload-shelf.ts';
+import { UploadShelf, type UploadTerms } from './repository/upload-shelf.ts';
 
 export interface ImageRepositoryPorts {
   readonly store: Store;
@@ -49,6 +54,10 @@ export interface ImageRepositoryOptions {
   /** Root metadata that the operator put beside the server; never taken over the network. */
   readonly firstRoot: Uint8Array;
   readonly lives?: OnlineLives;
+  /** Content of bundles that nobody needs is kept this long; `limits.bundleDaysKept` when absent. */
+  readonly bundleDaysKept?: number;
+  /** What graphs of published bundles may hold beyond what every device accepts; nothing when absent. */
+  readonly onnx?: OnnxAllowance;
 }
 
 export interface MetadataUpload {
@@ -76,17 +85,25 @@ export class ImageRepository {
   readonly #ports: ImageRepositoryPorts;
   readonly #files: RepositoryFiles;
   readonly #uploads: UploadShelf;
-  readonly #reach: RevocationReach;
+  readonly #lineages: BundleLineages;
+  readonly #keeper: BundleKeeper;
+  readonly #onnx: OnnxAllowance;
   #facts: TargetsFacts | undefined;
   #revocations: Revocations = { stopped: new Set(), listed: new Set() };
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #queue = new PublicationQueue();
 
-  private constructor(ports: ImageRepositoryPorts, files: RepositoryFiles) {
+  private constructor(
+    ports: ImageRepositoryPorts,
+    files: RepositoryFiles,
+    { bundleDaysKept: daysKept = limits.bundleDaysKept, onnx = {} }: ImageRepositoryOptions,
+  ) {
+    const { store, clock } = ports;
+    this.#onnx = onnx;
     this.#ports = ports;
     this.#files = files;
     this.#uploads = new UploadShelf(ports);
-    this.#reach = new RevocationReach(ports.blobs);
+    this.#lineages = new BundleLineages(ports.blobs);
+    this.#keeper = new BundleKeeper({ store, clock, lineages: this.#lineages, daysKept });
     this.registry = new RegistryReader(ports);
   }
 
@@ -110,7 +127,7 @@ export class ImageRepository {
     const { root } = await files.load();
     const refusal = refusalOfOnlineKeys(root.body, files.publicKeys);
     if (refusal !== undefined) throw new OperatingError(refusal.code, refusal.message);
-    const repository = new ImageRepository(ports, files);
+    const repository = new ImageRepository(ports, files, options);
     await repository.#readFacts();
     return repository;
   }
@@ -149,8 +166,9 @@ export class ImageRepository {
   async putBlob(
     digest: Digest,
     body: AsyncIterable<Uint8Array>,
+    terms?: UploadTerms,
   ): Promise<Result<number, BlobRefusal>> {
-    return this.#uploads.put(digest, body);
+    return this.#uploads.put(digest, body, terms);
   }
 
   /** Keeps `director.json` or `revoked.json` until a targets file names it; only then is it served. */
@@ -169,12 +187,12 @@ export class ImageRepository {
 
   /** Accepts what is signed and next, and serves it; the same bytes again change nothing. */
   async publishMetadata(upload: MetadataUpload): Outcome {
-    return this.#alone(() => this.#publish(upload));
+    return this.#queue.alone(() => this.#publish(upload));
   }
 
   /** Signs one more candidate of a federated round with the delegated key, and publishes it. */
   async publishCandidate(candidate: Parameters<typeof nextFederatedFile>[1]): Outcome {
-    return this.#alone(async () => {
+    return this.#queue.alone(async () => {
       const trusted = await this.#files.load();
       const file = await nextFederatedFile({ ...this.#ports, trusted }, candidate);
       return file.ok ? this.#publish({ ...file.value, actor: candidate.actor }) : file;
@@ -183,23 +201,43 @@ export class ImageRepository {
 
   /** Signs timestamp and snapshot again where they are past half of their life. */
   async renew(): Promise<boolean> {
-    return this.#alone(() => this.#files.renew());
+    return this.#queue.alone(() => this.#files.renew());
   }
 
   /** Removes one batch of uploads that no bundle came for. Returns how many. */
   async collectGarbage(): Promise<number> {
-    return this.#alone(() => this.#uploads.collect());
+    return this.#queue.alone(() => this.#uploads.collect());
+  }
+
+  /**
+   * Lets go of the content of retired bundles that nobody needs; `collectGarbage` removes it. Devices are looked
+   * through while publications go on, and each bundle is then let go between two of them. Returns the paths.
+   */
+  async releaseContent(signal?: AbortSignal): Promise<readonly TargetPath[]> {
+    return this.#keeper.releaseAll(
+      (release) =>
+        this.#queue.alone(async () => release(await this.#signed(await this.#files.load()))),
+      signal,
+    );
   }
 
   /** Looks from time to time whether something has to be renewed or removed, until the signal aborts. */
-  async keepFresh(signal: AbortSignal, failed: (error: unknown) => void): Promise<void> {
+  async keepFresh(signal: AbortSignal, log: Log): Promise<void> {
     const { clock } = this.#ports;
+    let releaseAtMs = clock.monotonicMs();
     while (!signal.aborted) {
       try {
         await this.renew();
         await this.collectGarbage();
+        if (clock.monotonicMs() >= releaseAtMs) {
+          releaseAtMs = clock.monotonicMs() + limits.bundleLookMs;
+          const paths = await this.releaseContent(signal);
+          const bundles = paths.length;
+          if (bundles > 0) log.info({ event: 'content-released', bundles, paths }, 'unneeded');
+        }
       } catch (error) {
-        failed(error);
+        const fields = { event: 'renewal-failed', code: codeOf(error), error };
+        log.error(fields, 'the repository was not renewed or cleaned; the next look tries again');
       }
       await clock.sleepUntil(clock.monotonicMs() + limits.renewLookMs, signal);
     }
@@ -255,7 +293,7 @@ export class ImageRepository {
   ): Outcome {
     const plan = await this.#plan(upload.bytes, role, trusted);
     if (!plan.ok) return plan;
-    const { file, facts, added } = plan.value;
+    const { file, facts, added, revived } = plan.value;
     const misnamed = refusalOfName(upload.name, role, file.body.version);
     if (misnamed !== undefined) return err(misnamed);
     const fixed = new Map<string, Uint8Array>();
@@ -266,12 +304,17 @@ export class ImageRepository {
     }
     const others = await this.#candidates(trusted);
     const revocations = await this.#revocationsIn(facts, others);
-    const registration = { next: facts, added, others, revoked: revocations.listed };
+    const checked = new Map([...added, ...revived]);
+    const registration = { next: facts, checked, others, revoked: revocations.listed };
+    const details = {
+      ...{ sha256: sha256Hex(upload.bytes), added: [...added.keys()] },
+      ...(revived.size === 0 ? {} : { revived: [...revived.keys()] }),
+    };
     await this.#files.publish(trusted, {
       ...upload,
       role,
       fixed,
-      details: { sha256: sha256Hex(upload.bytes), added: [...added.keys()] },
+      details,
       effects: (tx, nowMs) => registerReleases(tx, { ...registration, nowMs }),
     });
     this.#revocations = revocations;
@@ -281,8 +324,9 @@ export class ImageRepository {
 
   async #plan(bytes: Uint8Array, role: string, trusted: TrustedMetadata) {
     const context = {
-      ...{ trusted, facts: this.#facts, blobs: this.#ports.blobs },
+      ...{ trusted, facts: this.#facts, blobs: this.#ports.blobs, onnx: this.#onnx },
       readFixed: (target: TargetFile) => this.#readFixed(target),
+      listReleased: (paths: readonly TargetPath[]) => listRevivable(this.#ports.store, paths),
       nowMs: this.#ports.clock.nowMs(),
     };
     const fleet = fleetOfRole(role);
@@ -296,7 +340,12 @@ export class ImageRepository {
   /** What the list means among what is signed already and what these facts add. */
   async #revocationsIn(facts: TargetsFacts, candidates: readonly Release[]): Promise<Revocations> {
     const releases = [...this.signedReleases, ...facts.releases.values(), ...candidates];
-    return this.#reach.of(facts.revoked, releases);
+    return findRevocations(facts.revoked, releases, this.#lineages);
+  }
+
+  /** Everything that is signed, offline or by a delegated key. */
+  async #signed(trusted: TrustedMetadata): Promise<readonly Release[]> {
+    return [...this.signedReleases, ...(await this.#candidates(trusted))];
   }
 
   /** Of all fleets, as the delegated keys have signed them. */
@@ -337,24 +386,6 @@ export class ImageRepository {
     const size = await this.#ports.blobs.size(digest);
     const body = size === target.length ? await this.#ports.blobs.read(digest) : undefined;
     return body === undefined ? undefined : collect(body, limits.fixedTargetBytesMax);
-  }
-
-  /** One at a time: each publication is signed on top of the one before. Throws `store-busy`. */
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= limits.publishesWaitingMax) {
-      throw new OperatingError('store-busy', 'too many publications wait', { retryable: true });
-    }
-    this.#waiting += 1;
-    const run = this.#last.then(work);
-    this.#last = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await run;
-    } finally {
-      this.#waiting -= 1;
-    }
   }
 }
 

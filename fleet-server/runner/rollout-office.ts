@@ -1,11 +1,12 @@
 import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
-import type { FleetId, RolloutId } from '../../shared/core/ids.ts';
+import type { FleetId, RolloutId, TargetPath } from '../../shared/core/ids.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
+import type { BundleStatus } from '../core/model/bundle.ts';
 import type { OfferCount, Rollout, RolloutEvent } from '../core/model/rollout.ts';
-import { resolveSpec } from '../core/rollout/spec.ts';
 import type { Page } from '../ports/repositories/page.ts';
 import type { RolloutQuery } from '../ports/repositories/rollout-repository.ts';
 import type { Store } from '../ports/store.ts';
+import { stateOf } from './rollout/rollout-book.ts';
 import type { PersonOrder, RolloutDesk } from './rollout/rollout-desk.ts';
 
 export interface OfficeRefusal {
@@ -69,7 +70,7 @@ export class RolloutOffice {
     }
     const offered = await this.#checkBundle(fleet, request);
     if (!offered.ok) return offered;
-    const spec = resolveSpec(request);
+    const spec = this.#desk.plan(request);
     if (!spec.ok) return spec;
     const by = { kind: 'person' as const, name: editor };
     const event = { type: 'edited' as const, by, spec: spec.value };
@@ -108,6 +109,10 @@ export class RolloutOffice {
     { fleet, rollout }: { readonly fleet: FleetId; readonly rollout: RolloutId },
     { event, version }: { readonly event: PersonOrder; readonly version: number },
   ): Promise<Result<CountedRollout, OfficeRefusal>> {
+    if (offeringOrders.has(event.type)) {
+      const offered = await this.#checkOffered(fleet, rollout);
+      if (!offered.ok) return offered;
+    }
     const done = await this.#desk.order({ fleet, rollout }, { event, version });
     if (!done.ok) {
       const { code, place } = done.error;
@@ -126,9 +131,37 @@ export class RolloutOffice {
       const message = bundle === null ? `${path} is not published` : `${path} is ${bundle.digest}`;
       return err({ code: 'bundle-unknown', message, pointer: '/path' });
     }
-    return bundle.status === 'revoked'
-      ? err({ code: 'digest-revoked', message: `${path} is revoked`, pointer: '/path' })
-      : ok(undefined);
+    return refusalOf(bundle.status, path);
+  }
+
+  /** A draft may have waited, and an old rollout is tried again, until its bundle was retired. */
+  async #checkOffered(fleet: FleetId, id: RolloutId): Promise<Result<void, OfficeRefusal>> {
+    return this.#store.read(async (view) => {
+      const row = await view.rollouts.get(fleet, id);
+      if (row === null) return notFound(id);
+      const { path } = stateOf(row).spec;
+      const bundle = await view.bundles.get(fleet, path);
+      return bundle === null ? ok(undefined) : refusalOf(bundle.status, path);
+    });
+  }
+}
+
+/** Orders after which devices are offered the bundle that were not before. */
+const offeringOrders: ReadonlySet<PersonOrder['type']> = new Set([
+  'submitted',
+  'approved',
+  'retried',
+]);
+
+/** Devices install only what is live, and of another bundle the content may be gone. */
+function refusalOf(status: BundleStatus, path: TargetPath): Result<void, OfficeRefusal> {
+  switch (status) {
+    case 'live':
+      return ok(undefined);
+    case 'revoked':
+      return err({ code: 'digest-revoked', message: `${path} is revoked`, pointer: '/path' });
+    case 'deprecated':
+      return err({ code: 'bundle-not-live', message: `${path} is retired`, pointer: '/path' });
   }
 }
 

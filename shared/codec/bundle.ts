@@ -8,6 +8,7 @@ import { limits } from '../contracts/limits.ts';
 import { mediaTypes, type OciManifest, OciManifestSchema } from '../contracts/oci-manifest.ts';
 import type { Digest } from '../core/ids.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { isOlderVersion } from '../core/version-order.ts';
 import { defaultAnswerProblem } from './default-answer.ts';
 import { createDecoder, type SchemaIssue } from './validator.ts';
 
@@ -87,7 +88,23 @@ function disagreement(manifest: OciManifest, config: BundleConfig): string | und
   for (const digest of layers.keys()) {
     if (!used.has(digest)) return `nothing in the configuration uses ${digest}`;
   }
-  return chunkDisagreement(manifest, config) ?? profileDisagreement(config);
+  return (
+    chunkDisagreement(manifest, config) ??
+    profileDisagreement(config) ??
+    emptyRange(config.variants)
+  );
+}
+
+/** A range without a version in it fits no device, and nobody means that. */
+export function emptyRange(
+  variants: readonly Pick<BundleConfig['variants'][number], 'id' | 'constraints'>[],
+): string | undefined {
+  const empty = variants.find(({ constraints: { runtime } }) =>
+    runtime?.min === undefined || runtime.max === undefined
+      ? false
+      : isOlderVersion(runtime.max, runtime.min),
+  );
+  return empty === undefined ? undefined : `the runtime range of variant ${empty.id} is empty`;
 }
 
 function chunkDisagreement(manifest: OciManifest, config: BundleConfig): string | undefined {

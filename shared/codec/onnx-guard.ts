@@ -1,5 +1,6 @@
 import { limits } from '../contracts/limits.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { allowedBy, epContextWord, type OnnxAllowance } from './onnx-allowance.ts';
 import { onnxForms } from './onnx-forms.ts';
 import { createCallGraph } from './onnx-guard-calls.ts';
 import {
@@ -12,12 +13,6 @@ import {
 import { guardSparseTensor, guardTensor } from './onnx-guard-tensor.ts';
 import { runtimeDomain, runtimeOperators, standardDomains } from './onnx-operators.ts';
 import { type SkimMessage, skimProtobuf } from './protobuf-skim.ts';
-
-/** What a device's owner permits beyond the default. */
-export interface OnnxAllowance {
-  readonly epContext?: boolean;
-  readonly domains?: readonly string[];
-}
 
 export interface GuardOptions {
   /** Size in bytes of each blob the manifest lists, by the bare name a tensor may give as `location`. */
@@ -174,14 +169,16 @@ class Guard {
     this.#calls.countNode(caller);
     if (operator.includes('EPContext')) {
       if (allow?.epContext !== true) {
-        this.#refuse('onnx-ep-context', `node ${textField(node, 'name')} carries compiled code`);
+        const carrier = `node ${textField(node, 'name')} carries compiled code`;
+        this.#refuse('onnx-ep-context', carrier + allowedBy(epContextWord));
       }
       return;
     }
     if (domain === runtimeDomain && runtimeOperators.has(operator)) return;
     if (this.#calls.call(caller, functionKey(node, 'op_type'))) return;
     if (this.#domains.has(domain)) return;
-    this.#refuse('onnx-operator-refused', `operator ${domain}::${operator} is not allowed`);
+    const refused = `operator ${domain}::${operator} is not allowed`;
+    this.#refuse('onnx-operator-refused', refused + allowedBy(domain));
   }
 
   #attributes(attributes: readonly SkimMessage[], caller: string): void {

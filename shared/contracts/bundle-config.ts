@@ -31,6 +31,19 @@ const TensorTypeSchema = oneOf([
   'bool',
 ]);
 
+/** What most weights of a variant are stored as; a name with `uint` folded into `int`, as QDQ graphs mix them. */
+export const weightPrecisions = [
+  'float64',
+  'float32',
+  'float16',
+  'bfloat16',
+  'float8',
+  'int16',
+  'int8',
+  'int4',
+] as const;
+export type WeightPrecision = (typeof weightPrecisions)[number];
+
 /** Base64 of as many bytes as all default rows together may have. */
 const defaultBase64Max = 4 * Math.ceil(limits.defaultAnswerBytesMax / 3);
 
@@ -114,9 +127,18 @@ const VariantSchema = Type.Object(
         provider: oneOf(['cpu', 'webgpu']),
         cpuFeatures: Type.Array(oneOf(cpuFeatures), { maxItems: cpuFeatures.length }),
         memoryBytesMax: CounterSchema,
+        /** Versions of the inference runtime it may run on, both ends included. */
+        runtime: Type.Optional(
+          Type.Object(
+            { min: Type.Optional(VersionSchema), max: Type.Optional(VersionSchema) },
+            { ...closed, minProperties: 1 },
+          ),
+        ),
       },
       closed,
     ),
+    /** Told by the workshop from the graph's own tensors, never taken on trust; absent where there are no weights. */
+    precision: Type.Optional(oneOf(weightPrecisions)),
     session: Type.Object(
       {
         threads: Type.Integer({ minimum: 1, maximum: 64 }),

@@ -376,6 +376,10 @@ export const errorCodes = {
     422,
     'Pack the bundle again: configuration and manifest disagree as the message says.',
   ),
+  'precision-mismatch': input(
+    422,
+    'Leave precision out, or name what the weights of the graph are stored as, as the message says.',
+  ),
 
   'default-answer-invalid': input(
     422,
@@ -732,6 +736,10 @@ export const errorCodes = {
   ),
   'name-taken': refusal(409, 'Choose another name; this one is taken, even if it was revoked.'),
   'bundle-unknown': refusal(422, 'Publish the bundle first, or correct path and digest.'),
+  'bundle-not-live': refusal(
+    409,
+    'This bundle is retired and no device installs it; make it live in the next targets file, or publish a new one.',
+  ),
   unexpected: refusal(500, 'This is a defect of Skein; report it with the request id and the log.'),
 
   'enrolment-string-invalid': input(

@@ -312,7 +312,7 @@ export const limits = {
 
   // Rollout turns
   /** Orders signed and written down together: one commit for all of them. */
-  ordersPerTransactionMax: 64,
+  ordersPerTransactionMax: 256,
   /** Devices told something in one transaction: bounds how long the one writer is held. */
   offersPerTurnMax: 256,
   /** Rollouts of one app a device's decision looks at: the open ones and the newest that ended. */
@@ -386,8 +386,11 @@ export const limits = {
   rolloutTurnMsMin: 20,
   /** Reports of this long are one look: a wave of a thousand devices speaks a few thousand times. */
   rolloutWakeMs: 100,
-  /** A scan of a wave that found nobody to tell is believed this long. */
+  /** Members of a wave decided for in one transaction, most of whom need not be told: bounds it likewise. */
+  waveWalkedPerTurnMax: 1_024,
+  /** A wave that was walked through is believed this long, and this many times as long as the walk took. */
   waveScanMs: 1_000,
+  waveRestPerWalk: 9,
   /** How long it is believed that a device belongs to a control, or does not; and of how many devices. */
   controlMemoMs: 60_000,
   controlMemoMax: 100_000,
@@ -592,6 +595,18 @@ export const limits = {
   windowPrunePauseMs: 50,
   /** Between two looks at whether windows have aged. */
   windowPruneMs: 3_600_000,
+
+  // Content of bundles that nobody needs any more
+  /** Content is kept this long after no fleet has its bundle live, when the configuration says nothing. */
+  bundleDaysKept: 90,
+  /** Ten years: beyond it a number is a slip of the pen. */
+  bundleDaysKeptMax: 3_660,
+  /** Between two looks at what nobody needs: each walks through the apps of every device. */
+  bundleLookMs: 86_400_000,
+  /** Between two pages of a walk through all devices: nobody waits for it, and all others go first. */
+  bundleWalkPauseMs: 20,
+  /** Retired bundles that one walk through the devices asks for. */
+  bundlesLookedAtMax: 1_000,
 
   // Messages that a device refuses
   /** One log line of each code in this time: who forges frames must not fill the device's disk with the news. */

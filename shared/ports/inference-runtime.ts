@@ -26,8 +26,15 @@ export interface InferenceRuntime {
    * `memory-limit`, `load-timeout`.
    */
   open(options: OpenSession): Promise<InferenceSession>;
-  /** Execution providers proven by creating and running a tiny graph, such as `cpu`, `webgpu`. */
-  probe(): Promise<readonly string[]>;
+  probe(): Promise<RuntimeProof>;
+}
+
+/** What was found by creating and running a tiny graph. */
+export interface RuntimeProof {
+  /** Execution providers that answered, such as `cpu`, `webgpu`. */
+  readonly providers: readonly string[];
+  /** Of the library that answered, as it says itself; `undefined` where nothing did. */
+  readonly version: string | undefined;
 }
 
 export interface OpenSession {

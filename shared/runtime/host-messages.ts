@@ -21,6 +21,8 @@ export type HostReply =
       readonly kind: 'loaded';
       readonly inputs: readonly InputDeclaration[];
       readonly outputs: readonly string[];
+      /** Version of the native library, as it says itself. */
+      readonly runtimeVersion: string;
     }
   | { readonly kind: 'load-refused'; readonly code: LoadRefusal; readonly message: string }
   /** In the order of `loaded.outputs`. */

@@ -35,6 +35,8 @@ interface Call {
 export class HostedSession implements InferenceSession, HostListener {
   inputs: readonly string[] = [];
   outputs: readonly string[] = [];
+  /** Of the library that loaded the model. */
+  runtimeVersion = '';
   readonly #limits: SessionLimits;
   readonly #deadline = new Deadline();
   readonly #waiting: Call[] = [];
@@ -111,6 +113,7 @@ export class HostedSession implements InferenceSession, HostListener {
         this.#declared = reply.inputs;
         this.inputs = reply.inputs.map(({ name }) => name);
         this.outputs = reply.outputs;
+        this.runtimeVersion = reply.runtimeVersion;
         this.#load?.resolve();
         return;
       case 'load-refused':

@@ -1,4 +1,9 @@
-import { InferenceSession, listSupportedBackends, Tensor as NativeTensor } from 'onnxruntime-node';
+import {
+  env,
+  InferenceSession,
+  listSupportedBackends,
+  Tensor as NativeTensor,
+} from 'onnxruntime-node';
 import { elementBytes } from '../contracts/element-bytes.ts';
 import type { InputDeclaration } from '../contracts/input-misfit.ts';
 import { OperatingError } from '../core/operating-error.ts';
@@ -12,6 +17,9 @@ export interface NativeSession {
   /** Inputs and outputs in declared order. Rejects with the library's own error. */
   run(inputs: readonly HostTensor[]): Promise<readonly HostTensor[]>;
 }
+
+/** Of the library in this thread or process; a file beside it could say anything. */
+export const nativeVersion = (): string => env.versions.node ?? env.versions.common;
 
 /** Throws `model-load-failed` or `provider-unavailable`, the library's error as cause. */
 export async function openNativeSession(

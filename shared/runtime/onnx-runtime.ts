@@ -1,7 +1,7 @@
 import type {
   InferenceRuntime,
-  InferenceSession,
   OpenSession,
+  RuntimeProof,
   SessionOptions,
 } from '../ports/inference-runtime.ts';
 import { cpuQuotaThreads } from './cpu-quota.ts';
@@ -23,9 +23,9 @@ export interface OnnxRuntimeOptions {
 export function createOnnxRuntime(settings: OnnxRuntimeOptions = {}): InferenceRuntime {
   const threadsMax = settings.threadsMax ?? cpuQuotaThreads();
   const { observer } = settings;
-  let probed: Promise<readonly string[]> | undefined;
+  let probed: Promise<RuntimeProof> | undefined;
 
-  const open = async (request: OpenSession): Promise<InferenceSession> => {
+  const open = async (request: OpenSession): Promise<HostedSession> => {
     const threads = Math.max(1, Math.min(request.options.threads, threadsMax));
     return HostedSession.open(
       { ...request, options: { ...request.options, threads } },
@@ -35,24 +35,31 @@ export function createOnnxRuntime(settings: OnnxRuntimeOptions = {}): InferenceR
     );
   };
 
-  return { open, probe: () => (probed ??= probeProviders(open)) };
+  return { open, probe: () => (probed ??= proveRuntime(open)) };
 }
 
 const candidates: readonly SessionOptions['provider'][] = ['cpu', 'webgpu'];
 
+type Open = (request: OpenSession) => Promise<HostedSession>;
+
 /** Each in a process of its own, because a broken driver may crash or hang; a listed provider proves nothing. */
-async function probeProviders(open: InferenceRuntime['open']): Promise<readonly string[]> {
-  const proven: string[] = [];
+async function proveRuntime(open: Open): Promise<RuntimeProof> {
+  const providers: string[] = [];
+  let version: string | undefined;
   for (const provider of candidates) {
-    if (await isProven(open, provider)) proven.push(provider);
+    const answered = await versionOn(open, provider);
+    if (answered === undefined) continue;
+    providers.push(provider);
+    version = answered;
   }
-  return proven;
+  return { providers, version };
 }
 
-async function isProven(
-  open: InferenceRuntime['open'],
+/** The version of the library that computed the tiny graph rightly on this provider, or `undefined`. */
+async function versionOn(
+  open: Open,
   provider: SessionOptions['provider'],
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
     const session = await open(probeRequest(provider));
     try {
@@ -61,12 +68,13 @@ async function isProven(
         new Map([['x', { type: 'float32', shape: [2], bytes: x }]]),
       );
       const y = outputs.get('y')?.bytes ?? new Uint8Array();
-      return y.join() === new Uint8Array(new Float32Array([3, -4]).buffer).join();
+      const isRight = y.join() === new Uint8Array(new Float32Array([3, -4]).buffer).join();
+      return isRight ? session.runtimeVersion : undefined;
     } finally {
       await session.close();
     }
   } catch {
     // Which providers do not work is the answer, not a failure.
-    return false;
+    return undefined;
   }
 }

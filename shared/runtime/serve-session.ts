@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { codeOf } from '../core/operating-error.ts';
 import type { HostReply, HostRequest } from './host-messages.ts';
-import { type NativeSession, openNativeSession } from './native-session.ts';
+import { type NativeSession, nativeVersion, openNativeSession } from './native-session.ts';
 
 type WorkRequest = Exclude<HostRequest, { kind: 'end' }>;
 
@@ -19,7 +19,8 @@ export function serveSession(post: PostReply, end: () => void): (request: HostRe
   const load = async (request: HostRequest & { kind: 'load' }): Promise<void> => {
     try {
       session = await openNativeSession(request.model, request.options);
-      post({ kind: 'loaded', inputs: session.inputs, outputs: session.outputs }, []);
+      const { inputs, outputs } = session;
+      post({ kind: 'loaded', inputs, outputs, runtimeVersion: nativeVersion() }, []);
     } catch (error) {
       const code =
         codeOf(error) === 'provider-unavailable' ? 'provider-unavailable' : 'model-load-failed';

@@ -1,6 +1,7 @@
 import { inThreadAggregator } from '../../fleet-server/adapters/aggregator/in-thread-aggregator.ts';
 import type { Store } from '../../fleet-server/ports/store.ts';
 import type { FederationPorts } from '../../fleet-server/runner/federation/federation.ts';
+import { recordedBlobs } from '../../fleet-server/runner/federation/recorded-blobs.ts';
 import { RoundOffice } from '../../fleet-server/runner/federation/round-office.ts';
 import type { FleetServer } from '../../fleet-server/runner/fleet-server.ts';
 import { ImageRepository } from '../../fleet-server/runner/image-repository.ts';
@@ -55,15 +56,20 @@ export class LearningServer {
   get ports(): FederationPorts {
     const { blobs } = this;
     const opened = (): ImageRepository => this.rooms.repository;
+    const putBlob: ImageRepository['putBlob'] = (...given) => opened().putBlob(...given);
     return {
       ...{ blobs, aggregator: inThreadAggregator },
-      builder: new InThreadCandidateBuilder({ blobs, work: virtualWorkshop(learningForm) }),
+      builder: new InThreadCandidateBuilder({
+        blobs: recordedBlobs(blobs, { putBlob }),
+        work: virtualWorkshop(learningForm),
+      }),
       repository: {
         get signedReleases() {
           return opened().signedReleases;
         },
         federatedReleases: (fleet) => opened().federatedReleases(fleet),
         publishCandidate: (candidate) => opened().publishCandidate(candidate),
+        putBlob,
       },
     };
   }

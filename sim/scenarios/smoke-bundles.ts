@@ -8,6 +8,7 @@ import type { AppName } from '../../shared/core/ids.ts';
 import type { Tensor } from '../../shared/ports/inference-runtime.ts';
 import { tinyModel } from '../../shared/runtime/graph-bytes.ts';
 import type { MemoryModel } from '../../shared/runtime/memory/memory-model.ts';
+import { memoryRuntimeVersion } from '../../shared/runtime/memory/memory-runtime.ts';
 
 /** How a simulated model behaves after it has passed its golden vectors. */
 export interface SmokeBehaviour {
@@ -49,7 +50,10 @@ export function smokeBundle({ version, sourAfterRuns, terms }: SmokeBehaviour): 
       {
         id: 'fp32',
         model: { graph: tinyModel(), tensors: new Map() },
-        constraints: { provider: 'cpu', cpuFeatures: [], memoryBytesMax: 1_000_000 },
+        constraints: {
+          ...{ provider: 'cpu' as const, cpuFeatures: [], memoryBytesMax: 1_000_000 },
+          runtime: { min: '1.0.0', max: memoryRuntimeVersion },
+        },
         session: { threads: 1, graphOptimization: 'all' },
         evidence: {
           agreement: 1,

@@ -1,12 +1,18 @@
+import type { InputOutcome } from '../../agent/core/inputs/answer-text.ts';
 import { DeviceAgent } from '../../agent/runner/device-agent.ts';
+import { InputPump } from '../../agent/runner/input-pump.ts';
 import { hexOf } from '../../shared/core/bytes.ts';
 import type { BootId, DeviceId, FleetId } from '../../shared/core/ids.ts';
 import type { ModelSource, Tensor } from '../../shared/ports/inference-runtime.ts';
 import type { Signer } from '../../shared/ports/signer.ts';
 import type { MemoryModel } from '../../shared/runtime/memory/memory-model.ts';
-import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
+import {
+  createMemoryRuntime,
+  memoryRuntimeVersion,
+} from '../../shared/runtime/memory/memory-runtime.ts';
 import { CountingMetrics } from '../world/counting-metrics.ts';
 import { MemoryDisk, PowerCut } from '../world/memory-disk.ts';
+import { MemoryInputSource } from '../world/memory-input-source.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import type { SimBroker } from '../world/sim-broker.ts';
 import { SimClock, soundClock, type WorldTime } from '../world/sim-clock.ts';
@@ -44,6 +50,9 @@ export class SmokeDevice {
   /** Over all boots. */
   readonly log = new RecordingLog();
   readonly metrics = new CountingMetrics();
+  inputsPushed = 0;
+  /** How the inputs ended: `ok`, or the code. */
+  readonly outcomes = new Map<string, number>();
   /** Of the newest boot; absent when the power went before it was up. */
   agent: DeviceAgent | undefined;
   readonly #options: SmokeDeviceOptions;
@@ -76,7 +85,10 @@ export class SmokeDevice {
         ...{ address: { fleet, device: id }, agentVersion: '0.1.0', zone: undefined },
         boot: hexOf(random.bytes(16)) as BootId,
         builtAtMs: Date.UTC(2025, 0, 1),
-        facts: { providers: 'cpu', 'cpu.arch': 'virtual' },
+        facts: {
+          ...{ providers: 'cpu', 'cpu.arch': 'virtual' },
+          'runtime.version': memoryRuntimeVersion,
+        },
         memoryBytesMax: 1_000_000,
         monthlyBytesMax: undefined,
         askToBeKilled: () => undefined,
@@ -85,11 +97,41 @@ export class SmokeDevice {
     const living = opening.then(async (agent) => {
       this.agent = agent;
       const { signal } = stop;
-      const inputs = this.#options.inputs ?? [{ tensor: smokeInput }];
-      await Promise.all([agent.run(signal), inferFor(agent, inputs, { clock, signal })]);
+      const source = new MemoryInputSource({ name: id, told: (outcome) => this.#count(outcome) });
+      const pump = new InputPump({
+        log: this.log,
+        infer: (app, input, label) => agent.infer(app, input, label),
+      });
+      await Promise.all([
+        agent.run(signal),
+        pump.run(source, signal),
+        this.#push(source, { clock, signal }),
+      ]);
     });
     this.#life = loop.track(id, living.catch(onlyPowerCut));
     await loop.runUntil(opening.then(() => undefined, onlyPowerCut));
+  }
+
+  /** Ten inputs a second, in turn. */
+  async #push(
+    source: MemoryInputSource,
+    { clock, signal }: { readonly clock: SimClock; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { inputs = [{ tensor: smokeInput }] } = this.#options;
+    for (let turn = 0; ; turn += 1) {
+      await clock.sleepUntil(clock.monotonicMs() + 100, signal);
+      if (signal.aborted) return;
+      const { tensor, label } = inputs[turn % inputs.length] ?? { tensor: smokeInput };
+      const tensors = new Map([['x', { ...tensor, bytes: tensor.bytes.slice() }]]);
+      const input = { kind: 'tensors', tensors } as const;
+      source.push({ app: smokeApp, input, ...(label === undefined ? {} : { label }) });
+      this.inputsPushed += 1;
+    }
+  }
+
+  #count(outcome: InputOutcome): void {
+    const end = outcome.ok ? 'ok' : outcome.code;
+    this.outcomes.set(end, (this.outcomes.get(end) ?? 0) + 1);
   }
 
   /** An orderly end: what is under way finishes. */
@@ -108,18 +150,4 @@ export class SmokeDevice {
 
 function onlyPowerCut(error: unknown): void {
   if (!(error instanceof PowerCut)) throw error;
-}
-
-/** Ten inputs a second; an error is the model's, and the monitor's to count. */
-async function inferFor(
-  agent: DeviceAgent,
-  inputs: readonly SmokeInput[],
-  { clock, signal }: { readonly clock: SimClock; readonly signal: AbortSignal },
-): Promise<void> {
-  for (let turn = 0; !signal.aborted; turn += 1) {
-    await clock.sleepUntil(clock.monotonicMs() + 100, signal);
-    const { tensor, label } = inputs[turn % inputs.length] ?? { tensor: smokeInput };
-    const tensors = new Map([['x', { ...tensor, bytes: tensor.bytes.slice() }]]);
-    await agent.infer(smokeApp, { kind: 'tensors', tensors }, label).catch(() => undefined);
-  }
 }

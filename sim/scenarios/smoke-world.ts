@@ -5,6 +5,7 @@ import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
 import type { DeviceId, RolloutId, TargetPath } from '../../shared/core/ids.ts';
+import { invariant } from '../../shared/core/invariant.ts';
 import { sha256Hex } from '../../shared/trust/hash.ts';
 import { smokeApp } from './smoke-bundles.ts';
 import { smokeFleet as fleet, SmokeFleet } from './smoke-fleet.ts';
@@ -19,6 +20,8 @@ export interface SmokeResult {
   /** Version that answers, by device. */
   readonly running: ReadonlyMap<DeviceId, string>;
   readonly windowsCounted: number;
+  /** How the inputs of all devices ended: `ok`, or the code. */
+  readonly outcomes: ReadonlyMap<string, number>;
 }
 
 /**
@@ -60,7 +63,22 @@ export async function runSmokeWorld(seed: string, devices = 6): Promise<SmokeRes
     rollouts: written.rollouts.flatMap((row) => (row === null ? [] : [stateOf(row)])),
     running,
     windowsCounted: world.metrics.value('skein_windows_total'),
+    outcomes: outcomesOf(world),
   };
+}
+
+/** Every input that was pushed has one end. */
+function outcomesOf(world: SmokeFleet): ReadonlyMap<string, number> {
+  const outcomes = new Map<string, number>();
+  for (const [id, { inputsPushed, outcomes: own }] of world.devices) {
+    let ended = 0;
+    for (const [end, count] of own) {
+      outcomes.set(end, (outcomes.get(end) ?? 0) + count);
+      ended += count;
+    }
+    invariant(ended === inputsPushed, `${id} answered ${ended} of ${inputsPushed} inputs`);
+  }
+  return outcomes;
 }
 
 export async function startRollout(

@@ -45,10 +45,13 @@ export type BuildWork = (material: CandidateMaterial) => Promise<
 
 /** CandidateBuilder without a process: the workshop's own work in the calling thread, by microtasks alone. */
 export class InThreadCandidateBuilder implements CandidateBuilder {
-  readonly #blobs: BlobStore;
+  readonly #blobs: Pick<BlobStore, 'read' | 'put'>;
   readonly #work: BuildWork;
 
-  constructor(options: { readonly blobs: BlobStore; readonly work: BuildWork }) {
+  constructor(options: {
+    readonly blobs: Pick<BlobStore, 'read' | 'put'>;
+    readonly work: BuildWork;
+  }) {
     this.#blobs = options.blobs;
     this.#work = options.work;
   }
@@ -90,7 +93,6 @@ export class InThreadCandidateBuilder implements CandidateBuilder {
   }
 
   async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
-    if ((await this.#blobs.size(digest)) !== undefined) return;
     const put = await this.#blobs.put(digest, streamOf(bytes), { bytesMax: limits.uploadBytesMax });
     if (!put.ok) throw failed(put.error.message);
   }

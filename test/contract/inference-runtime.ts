@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf } from '../../shared/core/operating-error.ts';
 import type {
   InferenceSession,
+  RuntimeProof,
   SessionLimits,
   SessionOptions,
   Tensor,
@@ -22,7 +23,7 @@ export type ModelKind =
 
 export interface RuntimeUnderTest {
   open(kind: ModelKind, overrides?: OpenOverrides): Promise<InferenceSession>;
-  probe(): Promise<readonly string[]>;
+  probe(): Promise<RuntimeProof>;
   /** Where memory is judged, and a host can die alone. */
   readonly isolation?: { crash(session: InferenceSession): Promise<unknown> };
 }
@@ -84,11 +85,15 @@ export function inferenceRuntimeContract(name: string, runtime: RuntimeUnderTest
     });
 
     it('when a provider is asked for, opens exactly if the probe has proven it', async () => {
-      const proven = await runtime.probe();
+      const { providers: proven } = await runtime.probe();
       expect(proven).toContain('cpu');
       const opening = runtime.open('doubles', { provider: 'webgpu' });
       const expected = proven.includes('webgpu') ? 'ok' : 'provider-unavailable';
       expect(await outcome(opening)).toBe(expected);
+    });
+
+    it('when it is probed, says which version of the runtime answered', async () => {
+      expect((await runtime.probe()).version).toMatch(/^\d+[.]\d+[.]\d+/);
     });
 
     it('when inputs do not fit the declaration, says so and keeps the session', async () => {

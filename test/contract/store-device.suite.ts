@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { DesiredEnvelope } from '../../fleet-server/core/model/device-app.ts';
 import { stratumOf } from '../../fleet-server/core/rollout/assignment.ts';
 import { targetableOf } from '../../fleet-server/core/rollout/loaded-device.ts';
+import type { Page } from '../../fleet-server/ports/repositories/page.ts';
+import type { AppName, DeviceId, Digest } from '../../shared/core/ids.ts';
 import {
   bootId,
   device,
@@ -48,6 +50,49 @@ export function storeDeviceSuite(name: string, open: OpenStore): void {
           expect(await tx.devices.list(harbour, { nowMs }, { limit: 9 })).toEqual([]);
           expect(await tx.deviceApps.listOf(harbour, [id])).toEqual([]);
           expect(await tx.devices.requireReports(harbour)).toBe(0);
+        });
+      }));
+
+    test('when digests are asked for, those that a device may still want come back, whatever it has them as', () =>
+      withStore(open, async (store) => {
+        const wanted = (digit: string) => ({
+          ...{ path: targetPath('1.0.0'), digest: digest(digit), rollout: null },
+          ...{ retry: 0, sinceMs: 1 },
+        });
+        const target = { path: targetPath('1.0.0'), digest: digest('5'), generation: 1, retry: 0 };
+        const blank = { desired: null, active: null, lastGood: null, refused: [] };
+        const has = (name: string, change: object) => deviceApp(name, { ...blank, ...change });
+        await store.transaction(async (tx) => {
+          for (const name of ['d1', 'd2', 'd3', 'd4', 'd5']) await tx.devices.insert(device(name));
+          await tx.devices.insert(device('d6', { state: 'decommissioned' }));
+          await tx.devices.insert(device('d7', { state: 'rejected' }));
+          await tx.devices.insert(device('d8', { state: 'pending' }));
+          await tx.deviceApps.putMany([
+            has('d1', { desired: wanted('1') }),
+            has('d2', { previous: wanted('2') }),
+            has('d3', { active: digest('3') }),
+            has('d4', { lastGood: digest('4') }),
+            has('d5', { target }),
+            has('d6', { active: digest('6') }),
+            has('d7', { active: digest('7') }),
+            has('d8', { active: digest('8'), lastGood: digest('a'), refused: [] }),
+          ]);
+          const all = ['8', '7', '6', '5', '4', '3', '2', '1'].map(digest);
+          const needed = ['1', '2', '3', '4', '5', '8'].map(digest);
+          const find = (digests: readonly Digest[], page: Page<DeviceId> = { limit: 20 }) =>
+            tx.deviceApps.findNeeded(plant, { digests, page });
+          expect(await find(all)).toEqual({ digests: needed, last: null });
+          expect(await find([digest('9')])).toEqual({ digests: [], last: null });
+          expect(await find([])).toEqual({ digests: [], last: null });
+          const foreign = { digests: all, page: { limit: 20 } };
+          expect((await tx.deviceApps.findNeeded(harbour, foreign)).digests).toEqual([]);
+          // A device that has several apps is not cut in two.
+          await tx.deviceApps.put(has('d2', { app: 'adder' as AppName, active: digest('7') }));
+          const first = await find(all, { limit: 2 });
+          expect(first).toEqual({ digests: ['1', '2', '7'].map(digest), last: 'd2' });
+          const rest = await find(all, { limit: 7, after: deviceId('d2') });
+          expect(rest).toEqual({ digests: ['3', '4', '5', '8'].map(digest), last: null });
+          expect((await find(all, { limit: 6, after: deviceId('d2') })).last).toBe('d8');
         });
       }));
 

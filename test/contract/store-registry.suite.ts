@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { auditHeadOf } from '../../fleet-server/core/audit/audit-chain.ts';
-import type { Bundle } from '../../fleet-server/core/model/bundle.ts';
+import type { BlobPurpose, Bundle } from '../../fleet-server/core/model/bundle.ts';
 import { appendAudit } from '../../fleet-server/runner/append-audit.ts';
 import { verifyAudit } from '../../fleet-server/runner/verify-audit.ts';
 import { device, deviceId, digest, harbour, plant, targetPath } from '../support/store-nouns.ts';
@@ -15,6 +15,8 @@ const bundle = (version: string, change: Partial<Bundle> = {}): Bundle => ({
   status: 'live',
   blobs: [digest('a'), digest('b')],
   publishedAtMs: 5,
+  statusSinceMs: 0,
+  contentReleasedAtMs: null,
   minAgent: '0.1.0',
   ...change,
 });
@@ -45,8 +47,56 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
           expect(await tx.bundles.namesBlob(harbour, digest('c'))).toBe(true);
           const listed = await tx.bundles.list(plant, { name: 'filetype', page: { limit: 9 } });
           expect(listed.map(({ version }) => version)).toEqual(['1.0.0', '2.0.0']);
-          expect(await tx.bundles.setStatus('*', targetPath('2.0.0'), 'revoked')).toBe(true);
+          expect(
+            await tx.bundles.setStatus('*', targetPath('2.0.0'), { status: 'revoked', nowMs: 8 }),
+          ).toBe(true);
           expect((await tx.bundles.find(plant, digest('2')))?.status).toBe('revoked');
+        });
+      }));
+
+    test('when no fleet has had a path live for long, it is retired; let go, its readers find no blob', () =>
+      withStore(open, async (store) => {
+        const [old, half, young, live] = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'].map(targetPath);
+        if (old === undefined || half === undefined || young === undefined || live === undefined) {
+          throw new Error('four paths');
+        }
+        const retire = { status: 'deprecated' as const, nowMs: 100 };
+        await store.transaction(async (tx) => {
+          // Not a fleet that the store knows: its row counts all the same.
+          const ghost = { fleet: 'ghost' as typeof plant };
+          await tx.bundles.insert(bundle('1.0.0'));
+          await tx.bundles.insert(bundle('1.0.0', { ...ghost, blobs: [digest('a')] }));
+          await tx.bundles.insert(bundle('2.0.0', { blobs: [digest('b')] }));
+          await tx.bundles.insert(bundle('2.0.0', { ...ghost, blobs: [digest('b')] }));
+          await tx.bundles.insert(bundle('3.0.0', { fleet: '*', blobs: [digest('c')] }));
+          await tx.bundles.insert(bundle('4.0.0', { blobs: [digest('d')] }));
+          await tx.bundles.setStatus(plant, old, retire);
+          await tx.bundles.setStatus(ghost.fleet, old, { status: 'revoked', nowMs: 90 });
+          await tx.bundles.setStatus(plant, half, retire);
+          await tx.bundles.setStatus('*', young, { ...retire, nowMs: 101 });
+          expect(await tx.bundles.listRetired(100, { limit: 9 })).toEqual([old]);
+          expect(await tx.bundles.listRetired(99, { limit: 9 })).toEqual([]);
+          expect(await tx.bundles.listRetired(101, { limit: 9 })).toEqual([old, young]);
+          expect(await tx.bundles.listRetired(101, { limit: 9, after: old })).toEqual([young]);
+          expect(await tx.bundles.listRetired(101, { limit: 1 })).toEqual([old]);
+          const rows = await tx.bundles.listRows(old);
+          expect(
+            rows.map(({ fleet, status, statusSinceMs }) => [fleet, status, statusSinceMs]),
+          ).toEqual([
+            ['ghost', 'revoked', 90],
+            [plant, 'deprecated', 100],
+          ]);
+          await tx.bundles.setContentReleased(old, 200);
+          expect(await tx.bundles.listRetired(101, { limit: 9 })).toEqual([young]);
+          expect(await tx.bundles.listReleased([live, old, young])).toEqual([old]);
+          expect(await tx.bundles.listReleased([])).toEqual([]);
+          expect((await tx.bundles.get(plant, old))?.contentReleasedAtMs).toBe(200);
+          expect(await tx.bundles.namesBlob(plant, digest('a'))).toBe(false);
+          // Shared with a bundle that is kept.
+          expect(await tx.bundles.namesBlob(plant, digest('b'))).toBe(true);
+          await tx.bundles.setContentReleased(old, null);
+          expect(await tx.bundles.listReleased([old])).toEqual([]);
+          expect(await tx.bundles.namesBlob(plant, digest('a'))).toBe(true);
         });
       }));
 
@@ -84,6 +134,13 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
           await tx.blobs.release('bundles/filetype@1.0.0');
           const rest = await tx.blobs.listUnheld(99, { limit: 9, after: digest('a') });
           expect(rest).toEqual([blob('b', 1), blob('c', 9)]);
+          await tx.blobs.hold('round:1', [digest('b')]);
+          for (const more of ['c', 'c']) await tx.blobs.holdMore('round:1', digest(more));
+          const held = async (...digits: readonly string[]) =>
+            Promise.all(digits.map((digit) => tx.blobs.isHeld(digest(digit))));
+          expect(await held('a', 'b', 'c')).toEqual([false, true, true]);
+          await tx.blobs.release('round:1');
+          expect(await held('a', 'b', 'c')).toEqual([false, false, false]);
           expect(await tx.blobs.remove(digest('a'))).toBe(true);
           expect(await tx.blobs.get(digest('a'))).toBeNull();
         });
@@ -91,7 +148,7 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
 
     test('when a blob is brought for a round and for a bundle, it is a bundle’s, in whatever order', () =>
       withStore(open, async (store) => {
-        const blob = (digit: string, purpose: 'bundle' | 'round') => ({
+        const blob = (digit: string, purpose: BlobPurpose) => ({
           ...{ digest: digest(digit), sizeBytes: 3, storedAtMs: 1, purpose },
         });
         await store.transaction(async (tx) => {
@@ -99,7 +156,10 @@ export function storeRegistrySuite(name: string, open: OpenStore): void {
             await tx.blobs.put(blob('a', purpose));
           for (const purpose of ['bundle', 'round'] as const)
             await tx.blobs.put(blob('b', purpose));
+          await tx.blobs.put({ ...blob('c', 'transient'), sizeBytes: 0 });
           await tx.blobs.put(blob('c', 'round'));
+          await tx.blobs.put({ ...blob('c', 'transient'), sizeBytes: 0 });
+          expect(await tx.blobs.get(digest('c'))).toEqual(blob('c', 'round'));
           const purposes = [];
           for (const digit of ['a', 'b', 'c']) {
             purposes.push((await tx.blobs.get(digest(digit)))?.purpose);

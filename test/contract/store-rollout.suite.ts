@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ExposurePhase } from '../../fleet-server/core/rollout/step-exposure.ts';
+import type { Exposure, ExposurePhase } from '../../fleet-server/core/rollout/step-exposure.ts';
+import type { Page } from '../../fleet-server/ports/repositories/page.ts';
 import type { StoreTx } from '../../fleet-server/ports/store.ts';
+import type { DeviceId } from '../../shared/core/ids.ts';
 import {
   deviceId,
   digest,
@@ -12,6 +14,7 @@ import {
   rollout,
   rolloutId,
   roundId,
+  targetPath,
 } from '../support/store-nouns.ts';
 import { type OpenStore, withStore } from './store.suite.ts';
 
@@ -226,6 +229,41 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
         });
       }));
 
+    test('when a device would go back from a rollout, what it goes back to is named, of that rollout alone', () =>
+      withStore(open, async (store) => {
+        const back = (digit: string) => ({
+          ...{ app: filetype, path: targetPath('1.0.0'), digest: digest(digit), retry: 0 },
+        });
+        const offer = (device: string, digit: string, change: Partial<Exposure> = {}) => ({
+          ...{ cell: 7, arm: 'wave' as const },
+          exposure: exposure(device, { previous: back(digit), ...change }),
+        });
+        await store.transaction(async (tx) => {
+          await tx.rollouts.insert(rollout('a'));
+          await tx.rollouts.insert(rollout('b', { status: 'completed' }));
+          await tx.rollouts.insert(rollout('c', { status: 'aborting' }));
+          await tx.offers.putMany(plant, [
+            offer('d1', '1'),
+            offer('d2', '1'),
+            offer('d3', '3', { rollout: rolloutId('c') }),
+            offer('d3', '4', { rollout: rolloutId('b') }),
+            { cell: 7, arm: 'control', exposure: exposure('d5', { previous: null }) },
+          ]);
+          const all = ['9', '4', '3', '1'].map(digest);
+          const find = (rollout: string, page: Page<DeviceId> = { limit: 9 }, fleet = plant) =>
+            tx.offers.findPrevious(fleet, rolloutId(rollout), { digests: all, page });
+          expect(await find('a')).toEqual({ digests: [digest('1')], last: null });
+          expect(await find('c')).toEqual({ digests: [digest('3')], last: null });
+          expect(await find('a', { limit: 9 }, harbour)).toEqual({ digests: [], last: null });
+          const first = await find('a', { limit: 2 });
+          expect(first).toEqual({ digests: [digest('1')], last: 'd2' });
+          const rest = await find('a', { limit: 2, after: deviceId('d2') });
+          expect(rest).toEqual({ digests: [], last: null });
+          const none = { digests: [], page: { limit: 9 } };
+          expect((await tx.offers.findPrevious(plant, id, none)).digests).toEqual([]);
+        });
+      }));
+
     test('when a device contributes to a round twice, the second is not taken', () =>
       withStore(open, async (store) => {
         const round = {
@@ -261,9 +299,18 @@ export function storeRolloutSuite(name: string, open: OpenStore): void {
           expect(await tx.rounds.update(plant, round.round, write)).toBe(false);
           expect(await tx.rounds.list(plant, { limit: 9 })).toMatchObject([{ version: 2 }]);
           expect(await tx.rounds.get(harbour, round.round)).toBeNull();
-          expect(await tx.rounds.countByStatus(plant)).toEqual([
-            { status: 'aggregated', count: 1 },
-          ]);
+          const later = { ...round, round: roundId('b'), createdAtMs: 2, status: 'selecting' };
+          await tx.rounds.insert(later);
+          const listedIn = async (statuses: readonly string[], limit = 9) =>
+            (await tx.rounds.listIn(plant, statuses, limit)).map((row) => row.round);
+          expect(await listedIn(['selecting', 'aggregated'])).toEqual([later.round, round.round]);
+          expect(await listedIn(['selecting', 'aggregated'], 1)).toEqual([later.round]);
+          expect(await listedIn(['aggregated'])).toEqual([round.round]);
+          expect(await listedIn([])).toEqual([]);
+          expect(await tx.rounds.listIn(harbour, ['selecting'], 9)).toEqual([]);
+          expect(await tx.rounds.countByStatus(plant)).toEqual(
+            expect.arrayContaining([{ status: 'aggregated', count: 1 }]),
+          );
           expect(await tx.rounds.countByStatus(harbour)).toEqual([]);
         });
       }));

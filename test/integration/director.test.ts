@@ -147,7 +147,15 @@ test('when more is revoked than an order can carry, it names what the device hol
   await store.transaction((tx) =>
     tx.bundles.insert({
       ...{ fleet: plant, path: targetPath('1.0.0'), name: 'filetype', version: '1.0.0' },
-      ...{ digest: digest('1'), status: 'live', blobs: [blob], publishedAtMs: 0, minAgent: null },
+      ...{
+        digest: digest('1'),
+        status: 'live',
+        blobs: [blob],
+        publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
+        minAgent: null,
+      },
     }),
   );
   const number = (n: number) => `sha256:${n.toString(16).padStart(64, '0')}` as Digest;

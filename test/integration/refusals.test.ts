@@ -109,14 +109,27 @@ test('given windows above more gaps than a device can have in flight, the last i
 });
 
 describe('a device', () => {
-  test('given a bundle without a variant for it, says so', async () => {
-    const scene = await DeviceScene.open();
-    const bundle = sampleBundle({ provider: 'webgpu' });
-    scene.origin.add(bundle);
-    scene.origin.operator.name(bundle);
-    await scene.offer();
-    expect(await scene.install(bundle)).toBe('no-fitting-variant');
-    await scene.close();
+  test.each([
+    ['a provider', { provider: 'webgpu' }, 'no-fitting-variant'],
+    ['a newer runtime', { runtime: { min: '1.0.1' } }, 'no-fitting-variant'],
+    ['an older runtime', { runtime: { max: '0.9.9' } }, 'no-fitting-variant'],
+    ['just this runtime', { runtime: { min: '1.0.0', max: '1.0.0' } }, 'ok'],
+  ] as const)(
+    'given a bundle whose only variant asks for %s, says whether it fits',
+    async (_what, needs, said) => {
+      const scene = await DeviceScene.open();
+      const bundle = sampleBundle(needs);
+      scene.origin.add(bundle);
+      scene.origin.operator.name(bundle);
+      await scene.offer();
+      expect(await scene.install(bundle)).toBe(said);
+      await scene.close();
+    },
+  );
+
+  test('given a bundle whose range of runtimes is empty, refuses what nobody can have meant', () => {
+    const bundle = () => sampleBundle({ runtime: { min: '2.0.0', max: '1.0.0' } });
+    expect(bundle).toThrow('the runtime range of variant fp32 is empty');
   });
 
   test('given an order before it knows any director, does nothing', async () => {

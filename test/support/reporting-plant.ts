@@ -62,6 +62,8 @@ export class ReportingPlant {
         status: 'live' as const,
         blobs: [],
         publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
         minAgent: null,
       },
     };

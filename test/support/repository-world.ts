@@ -1,7 +1,11 @@
 import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { openMemoryStore } from '../../fleet-server/adapters/sql/sql-store.ts';
 import type { Store } from '../../fleet-server/ports/store.ts';
-import { ImageRepository, type Published } from '../../fleet-server/runner/image-repository.ts';
+import {
+  ImageRepository,
+  type ImageRepositoryOptions,
+  type Published,
+} from '../../fleet-server/runner/image-repository.ts';
 import type { DirectorKeys, Revoked, TargetCustom } from '../../shared/contracts/bundle-config.ts';
 import { streamOf } from '../../shared/core/byte-stream.ts';
 import { hexOf, utf8 } from '../../shared/core/bytes.ts';
@@ -67,9 +71,12 @@ export class RepositoryWorld {
     return { world, repository: await world.openRepository() };
   }
 
-  openRepository(firstRoot = this.firstRoot): Promise<ImageRepository> {
+  openRepository(
+    firstRoot = this.firstRoot,
+    rules: Pick<ImageRepositoryOptions, 'onnx'> = {},
+  ): Promise<ImageRepository> {
     const { store, blobs, keys, clock } = this;
-    return ImageRepository.open({ store, blobs, keys, clock }, { firstRoot });
+    return ImageRepository.open({ store, blobs, keys, clock }, { firstRoot, ...rules });
   }
 
   rootFile(options: {

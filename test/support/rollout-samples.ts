@@ -44,7 +44,7 @@ export const requestOf = (
 });
 
 export function specOf(version: number, change: Partial<RolloutRequest> = {}): RolloutSpec {
-  const resolved = resolveSpec(requestOf(version, change));
+  const resolved = resolveSpec(requestOf(version, change), { jitterMs: 0 });
   if (!resolved.ok) throw new Error(resolved.error.message);
   return resolved.value;
 }

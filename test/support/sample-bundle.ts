@@ -1,4 +1,5 @@
 import { type PackedBundle, packBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
+import type { WeightPrecision } from '../../shared/contracts/bundle-config.ts';
 import { base64Of } from '../../shared/core/bytes.ts';
 import type { AppName, Digest } from '../../shared/core/ids.ts';
 import { externalModel } from './onnx-graphs.ts';
@@ -13,6 +14,9 @@ export interface SampleOptions {
   readonly parent?: Digest;
   readonly provider?: 'cpu' | 'webgpu';
   readonly minAgent?: string;
+  /** What the weights are said to be stored as; they are float32. */
+  readonly precision?: WeightPrecision;
+  readonly runtime?: { readonly min?: string; readonly max?: string };
 }
 
 /** A whole small bundle: `y = x + w` with `w` as an external tensor. */
@@ -42,7 +46,11 @@ export function sampleBundle(options: SampleOptions = {}): PackedBundle {
       {
         id: 'fp32',
         model: { graph, tensors: new Map([['w', weights]]) },
-        constraints: { provider, cpuFeatures: [], memoryBytesMax: 64 * 1024 * 1024 },
+        constraints: {
+          ...{ provider, cpuFeatures: [], memoryBytesMax: 64 * 1024 * 1024 },
+          ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
+        },
+        ...(options.precision === undefined ? {} : { precision: options.precision }),
         session: { threads: 1, graphOptimization: 'all' },
         evidence: {
           agreement: 1,

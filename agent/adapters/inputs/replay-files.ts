@@ -72,7 +72,7 @@ export class ReplayFiles implements InputSource {
 
   async #files(): Promise<readonly string[]> {
     const { list, paths } = this.#options;
-    const listed = list === undefined ? [] : (await readFile(list, 'utf8')).split('\n');
+    const listed = list === undefined ? [] : (await readListed(list)).split('\n');
     const files: string[] = [];
     for (const path of [...listed.filter((line) => line !== ''), ...paths]) {
       await collectFiles(path, files);
@@ -80,6 +80,11 @@ export class ReplayFiles implements InputSource {
     return files;
   }
 }
+
+const readListed = (list: string): Promise<string> =>
+  readFile(list, 'utf8').catch((cause: unknown) => {
+    throw new OperatingError('input-failed', `${list} cannot be read`, { cause });
+  });
 
 const nobody = async (): Promise<void> => undefined;
 
@@ -90,7 +95,9 @@ async function collectFiles(path: string, files: string[]): Promise<void> {
   });
   if (facts.isFile()) files.push(path);
   if (!facts.isDirectory()) return;
-  const entries = await readdir(path, { withFileTypes: true });
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new OperatingError('input-failed', `${path} cannot be read`, { cause });
+  });
   // Links are not followed: a loop of them has no end.
   const names = entries
     .filter((entry) => entry.isFile() || entry.isDirectory())

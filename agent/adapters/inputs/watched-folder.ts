@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskError } from '../../../shared/adapters/disk/disk-error.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { AppName } from '../../../shared/core/ids.ts';
 import { codeOf, OperatingError } from '../../../shared/core/operating-error.ts';
@@ -41,7 +42,9 @@ export class WatchedFolder implements InputSource {
 
   async *items(signal: AbortSignal): AsyncGenerator<InputItem> {
     const { clock } = this.#options;
-    await mkdir(this.#answers, { recursive: true });
+    await mkdir(this.#answers, { recursive: true }).catch((cause: unknown) => {
+      throw new OperatingError('input-failed', `${this.#answers} is no folder`, { cause });
+    });
     while (!signal.aborted) {
       for (const name of await this.#ready()) {
         const item = await this.#take(name);
@@ -91,7 +94,8 @@ export class WatchedFolder implements InputSource {
       };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      await this.#answer(name, { ok: false, code: codeOf(error), message });
+      // Where that cannot be written either, a later look takes the file again, and the others come meanwhile.
+      await this.#answer(name, { ok: false, code: codeOf(error), message }).catch(() => undefined);
       return undefined;
     }
   }
@@ -100,6 +104,8 @@ export class WatchedFolder implements InputSource {
     try {
       // Without a model there is no answer yet; a later look takes the file again.
       if (!mayPass(outcome)) await this.#write(name + suffix, answerText(outcome));
+    } catch (error) {
+      throw diskError(error, `write the answer to ${name}`);
     } finally {
       this.#underWay.delete(name);
     }

@@ -1,5 +1,6 @@
 import { float32View } from '../../../shared/codec/federated-update.ts';
-import { guardOnnx, type OnnxAllowance } from '../../../shared/codec/onnx-guard.ts';
+import type { OnnxAllowance } from '../../../shared/codec/onnx-allowance.ts';
+import { guardOnnx } from '../../../shared/codec/onnx-guard.ts';
 import type { BundleConfig } from '../../../shared/contracts/bundle-config.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { OciManifest } from '../../../shared/contracts/oci-manifest.ts';

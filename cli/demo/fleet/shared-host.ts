@@ -4,6 +4,7 @@ import type {
   InferenceRuntime,
   InferenceSession,
   OpenSession,
+  RuntimeProof,
   Tensor,
 } from '../../../shared/ports/inference-runtime.ts';
 import { sha256Hex } from '../../../shared/trust/hash.ts';
@@ -48,7 +49,7 @@ export class SharedHost implements InferenceRuntime {
     return this.#selfTests;
   }
 
-  probe(): Promise<readonly string[]> {
+  probe(): Promise<RuntimeProof> {
     return this.#runtime.probe();
   }
 

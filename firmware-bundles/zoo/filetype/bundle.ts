@@ -1,7 +1,9 @@
 import type { BundleConfig } from '../../../shared/contracts/bundle-config.ts';
 import type { AppName, Digest } from '../../../shared/core/ids.ts';
 import { invariant } from '../../../shared/core/invariant.ts';
+import { readModel } from '../../onnx/model-reader.ts';
 import { float32Of } from '../../onnx/tensor.ts';
+import { weightPrecisionOf } from '../../onnx/weight-precision.ts';
 import { type PackedBundle, packBundle } from '../../pack/pack-bundle.ts';
 import type { CatalogueFile } from './catalogue.ts';
 import { type Evidence, measureEvidence } from './evidence.ts';
@@ -86,13 +88,18 @@ const signaturesOf = (labels: readonly string[]) => ({
   },
 });
 
-const variantOf = (release: FiletypeRelease, evidence: Evidence) => ({
-  id: 'int8',
-  model: release.model,
-  constraints: { provider: 'cpu' as const, cpuFeatures: [], memoryBytesMax },
-  session: { threads: 1, graphOptimization: 'all' as const },
-  evidence,
-});
+function variantOf({ model }: FiletypeRelease, evidence: Evidence) {
+  const read = readModel(model.graph);
+  const precision = read.ok ? weightPrecisionOf(read.value) : undefined;
+  return {
+    id: 'int8',
+    model,
+    constraints: { provider: 'cpu' as const, cpuFeatures: [], memoryBytesMax },
+    ...(precision === undefined ? {} : { precision }),
+    session: { threads: 1, graphOptimization: 'all' as const },
+    evidence,
+  };
+}
 
 /** One device moves the weights by at most the norm; a candidate may end half a parent's length away. */
 const clipNorm = 4;

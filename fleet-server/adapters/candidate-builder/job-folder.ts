@@ -19,19 +19,21 @@ import type { CandidateRequest } from '../../ports/candidate-builder.ts';
 
 const decodeOutcome = createDecoder(CandidateOutcomeSchema, limits.candidateOutcomeBytesMax);
 
+type CandidateBlobs = Pick<BlobStore, 'read' | 'put'>;
+
 /** What the building process is given and gives back: files in a folder of its own, removed afterwards. */
 export class JobFolder {
   readonly path: string;
-  readonly #blobs: BlobStore;
+  readonly #blobs: CandidateBlobs;
 
-  private constructor(path: string, blobs: BlobStore) {
+  private constructor(path: string, blobs: CandidateBlobs) {
     this.path = path;
     this.#blobs = blobs;
   }
 
   /** Throws `candidate-build-failed` when a blob of the bundles or the held-out set is not in the store. */
   static async create(
-    options: { readonly parentFolder: string; readonly blobs: BlobStore },
+    options: { readonly parentFolder: string; readonly blobs: CandidateBlobs },
     request: CandidateRequest,
   ): Promise<JobFolder> {
     await mkdir(options.parentFolder, { recursive: true });
@@ -68,8 +70,8 @@ export class JobFolder {
     if (!manifest.ok)
       throw failed(`the candidate's manifest is refused: ${manifest.error.message}`);
     for (const layer of [manifest.value.config, ...manifest.value.layers]) {
-      const isHere = (await this.#blobs.size(layer.digest)) !== undefined;
-      if (!isHere) await this.#put(layer.digest, await this.#readCandidate(layer.digest));
+      // Also what is here already: said again, it is not collected before the candidate is published.
+      await this.#put(layer.digest, await this.#readCandidate(layer.digest));
     }
     await this.#put(digest, bytes);
   }

@@ -14,7 +14,7 @@ import type {
 import { JobFolder } from './job-folder.ts';
 
 export interface ProcessBuilderOptions {
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'read' | 'put'>;
   /** Job folders are made and removed in here. */
   readonly folder: string;
   /** The workshop's program; the built one of this house when absent. */

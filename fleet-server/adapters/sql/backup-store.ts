@@ -17,13 +17,17 @@ export function backupStore({ from, to }: { readonly from: string; readonly to: 
   reading(from, (database) => copyInto(database, to));
 }
 
-/** What the folder of blobs beside this store must or may hold, by digest: uploads, bundles, updates of open rounds. */
+/**
+ * What the folder of blobs beside this store must or may hold, by digest: uploads, bundles, updates of open rounds. An
+ * update goes when its round ends, which may be while the backup is taken.
+ */
 export function listStoredBlobs(path: string): readonly ListedBlob[] {
   return reading(path, (database) =>
     database
       .prepare<[], { readonly digest: Digest; readonly isHeld: number }>(
         `select digest, exists (select 1 from blobHolds where blobHolds.digest = named.digest)
-         as isHeld from (
+         and not exists (select 1 from blobs where blobs.digest = named.digest
+           and blobs.purpose = 'transient') as isHeld from (
            select digest from blobs union select digest from blobHolds
            union select digest from contributions
          ) as named order by digest`,

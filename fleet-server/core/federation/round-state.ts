@@ -129,6 +129,13 @@ export type RoundEffect =
   | { readonly kind: 'abort-rollout'; readonly candidate: Candidate }
   | { readonly kind: 'forget-updates' };
 
+/** Bundles that a round works with: what devices learn from, what a candidate is compared with, and the candidate. */
+export function bundlesOf(state: RoundState): readonly Digest[] {
+  const { request, parent } = state.plan;
+  const candidate = ('candidate' in state ? state.candidate : null) ?? null;
+  return [request.bundle.digest, parent, ...(candidate === null ? [] : [candidate.digest])];
+}
+
 /** Cohort and counts, which early phases do not have yet. */
 export function reportingOf(state: RoundState): Reporting {
   const invited = 'invited' in state ? state.invited : [];

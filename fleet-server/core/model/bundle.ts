@@ -19,6 +19,10 @@ export interface Bundle {
   /** Every blob the manifest names, itself included: what its readers may read. */
   readonly blobs: readonly Digest[];
   readonly publishedAtMs: number;
+  /** When its status was last changed. */
+  readonly statusSinceMs: number;
+  /** When the server let go of its blobs; null while it keeps them. Manifest and configuration stay, unserved. */
+  readonly contentReleasedAtMs: number | null;
   /** Oldest agent that installs it; null where it was published before this was kept. */
   readonly minAgent: string | null;
 }
@@ -30,8 +34,11 @@ export interface TufFile {
   readonly storedAtMs: number;
 }
 
-/** What a blob was brought for: `round` is what a federated round works on, and no publisher reads that. */
-export type BlobPurpose = 'bundle' | 'round';
+/**
+ * What a blob was brought for: `round` is what a federated round works on, and no publisher reads that. `transient` is
+ * announced and not proven to be here, or a device's update, which its round removes. The first of the alphabet wins.
+ */
+export type BlobPurpose = 'bundle' | 'round' | 'transient';
 
 /** A blob in the BlobStore, for garbage collection and for who may read it before a bundle names it. */
 export interface BlobRecord {

@@ -28,7 +28,7 @@ describe('resolveSpec', () => {
   });
 
   it('refuses a target that does not parse, with the caret in the message', () => {
-    const result = resolveSpec(requestOf(2, { target: 'tag.site = oslo' }));
+    const result = resolveSpec(requestOf(2, { target: 'tag.site = oslo' }), { jitterMs: 0 });
     expect(result).toMatchObject({
       ok: false,
       error: { code: 'filter-unknown-name', pointer: '/target' },
@@ -43,10 +43,22 @@ describe('resolveSpec', () => {
     [[{ percent: 100 }, { percent: 100 }], '/waves/1'],
     [[{ percent: 10 }, { count: 500 }], '/waves/1'],
   ])('refuses the waves %j that do not ascend to everyone', (waves, pointer) => {
-    expect(resolveSpec(requestOf(2, { waves }))).toMatchObject({
+    expect(resolveSpec(requestOf(2, { waves }), { jitterMs: 0 })).toMatchObject({
       ok: false,
       error: { code: 'rollout-spec-invalid', pointer },
     });
+  });
+
+  it('refuses a time within which devices that spread their fetches have not begun', () => {
+    const times = { deadlineMs: 5_000, reachMs: 5_000 };
+    expect(resolveSpec(requestOf(2, times), { jitterMs: 5_000 }).ok).toBe(true);
+    for (const [pointer, longer] of [
+      ['/deadlineMs', { reachMs: 9_000 }],
+      ['/reachMs', { deadlineMs: 9_000 }],
+    ] as const) {
+      const result = resolveSpec(requestOf(2, { ...times, ...longer }), { jitterMs: 5_001 });
+      expect(result).toMatchObject({ ok: false, error: { code: 'rollout-spec-invalid', pointer } });
+    }
   });
 });
 

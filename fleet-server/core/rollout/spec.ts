@@ -36,14 +36,23 @@ export const defaultGates: Gates = {
 
 const hourMs = 3_600_000;
 
-/** Fills in the defaults and checks what a schema cannot: the filter, and that waves ascend to everyone. */
-export function resolveSpec(request: RolloutRequest): Result<RolloutSpec, SpecError> {
+/**
+ * Fills in the defaults and checks what a schema cannot: the filter, that waves ascend to everyone, and that devices
+ * which spread their fetches over `jitterMs` are not counted as late for it.
+ */
+export function resolveSpec(
+  request: RolloutRequest,
+  { jitterMs }: { readonly jitterMs: number },
+): Result<RolloutSpec, SpecError> {
   const target = parseFilter(request.target);
   if (!target.ok) {
     const message = showFilterError(request.target, target.error);
     return err({ code: target.error.code, pointer: '/target', message });
   }
-  const mistake = mistakeInWaves(request.waves);
+  const deadlineMs = request.deadlineMs ?? hourMs;
+  const reachMs = request.reachMs ?? 24 * hourMs;
+  const mistake =
+    mistakeInWaves(request.waves) ?? mistakeInTimes({ deadlineMs, reachMs }, jitterMs);
   if (mistake !== undefined) return err({ code: 'rollout-spec-invalid', ...mistake });
   return ok({
     app: request.app,
@@ -55,8 +64,8 @@ export function resolveSpec(request: RolloutRequest): Result<RolloutSpec, SpecEr
     holdback: request.holdback ?? null,
     stratifyBy: [...(request.stratifyBy ?? [])].sort(),
     soakMs: request.soakMs ?? hourMs,
-    deadlineMs: request.deadlineMs ?? hourMs,
-    reachMs: request.reachMs ?? 24 * hourMs,
+    deadlineMs,
+    reachMs,
     approval: request.approval ?? 'none',
     window: request.window ?? null,
     gates: { ...defaultGates, ...request.gates },
@@ -89,6 +98,18 @@ function mistakeInWaves(waves: readonly Wave[]): Mistake | undefined {
     const [before, wave] = [waves[i - 1], waves[i]];
     if (before === undefined || wave === undefined || ascends(before, wave)) continue;
     return { pointer: `/waves/${i}`, message: 'Each wave must be larger than the one before.' };
+  }
+  return undefined;
+}
+
+function mistakeInTimes(
+  times: Readonly<Record<'deadlineMs' | 'reachMs', number>>,
+  jitterMs: number,
+): Mistake | undefined {
+  for (const name of ['deadlineMs', 'reachMs'] as const) {
+    if (times[name] >= jitterMs) continue;
+    const message = `${name} is ${times[name]}, but devices take up to jitterMs, ${jitterMs}, to begin.`;
+    return { pointer: `/${name}`, message };
   }
   return undefined;
 }

@@ -2,6 +2,7 @@ import type { CodeCount } from '../../../shared/contracts/cohort-totals.ts';
 import type { DeviceId, FleetId, RolloutId } from '../../../shared/core/ids.ts';
 import type { Offer, OfferCount, OpenPlace } from '../../core/model/rollout.ts';
 import type { Exposure, ExposurePhase } from '../../core/rollout/step-exposure.ts';
+import type { DigestWalk, FoundDigests } from './device-app-repository.ts';
 import type { Page } from './page.ts';
 
 export interface OfferQuery {
@@ -22,6 +23,8 @@ export interface OfferReader {
   counts(fleet: FleetId, rollout: RolloutId): Promise<readonly OfferCount[]>;
   /** Why the failed ones failed, by code. */
   failureCodes(fleet: FleetId, rollout: RolloutId): Promise<CodeCount[]>;
+  /** Which of these digests a device would go back to from a rollout: a page of a walk. */
+  findPrevious(fleet: FleetId, rollout: RolloutId, walk: DigestWalk): Promise<FoundDigests>;
   /** Places of these devices in rollouts that are open, by device and rollout. */
   listPlaces(fleet: FleetId, devices: readonly DeviceId[]): Promise<readonly OpenPlace[]>;
 }

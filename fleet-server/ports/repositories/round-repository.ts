@@ -6,6 +6,8 @@ export interface RoundReader {
   get(fleet: FleetId, round: RoundId): Promise<Round | null>;
   /** Newest first. */
   list(fleet: FleetId, page: Page<Pick<Round, 'createdAtMs' | 'round'>>): Promise<readonly Round[]>;
+  /** Those of these statuses, newest first. */
+  listIn(fleet: FleetId, statuses: readonly string[], limit: number): Promise<readonly Round[]>;
   /** In no order; a status that no round has is left out. */
   countByStatus(
     fleet: FleetId,

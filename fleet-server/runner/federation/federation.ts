@@ -23,7 +23,7 @@ export interface FederationPorts {
   readonly builder: CandidateBuilder;
   readonly repository: Pick<
     ImageRepository,
-    'publishCandidate' | 'signedReleases' | 'federatedReleases'
+    'publishCandidate' | 'signedReleases' | 'federatedReleases' | 'putBlob'
   >;
 }
 
@@ -31,7 +31,7 @@ export interface FederationPorts {
 export interface Federation {
   readonly desk: RoundDesk;
   readonly updates: UpdateIntake;
-  readonly blobs: BlobStore;
+  readonly shelf: Pick<ImageRepository, 'putBlob'>;
 }
 
 /** What the fleet server lends to its rounds. */
@@ -60,5 +60,5 @@ export function createFederation(world: FederationWorld): Federation {
   const roads = createCandidateRoads({ store, repository, rollouts, wake });
   const shop = new CandidateShop({ blobs, clock, log, builder, publisher: repository, roads });
   const desk: RoundDesk = new RoundDesk({ store, clock, random, log, orders, updates, shop });
-  return { desk, updates, blobs };
+  return { desk, updates, shelf: repository };
 }

@@ -7,8 +7,8 @@ import type { Round } from '../../core/model/round.ts';
 import type { Store, StoreTx, StoreView } from '../../ports/store.ts';
 import { appendAudit } from '../append-audit.ts';
 
-/** Keeps the held-out set from the store's garbage for as long as the round may ask for it. */
-const holderOf = (round: RoundId): string => `round:${round}`;
+/** Keeps held-out set and counted updates from the store's garbage for as long as the round may ask for them. */
+export const holderOf = (round: RoundId): string => `round:${round}`;
 
 export const roundStateOf = (row: Round): RoundState => row.reducerState as unknown as RoundState;
 

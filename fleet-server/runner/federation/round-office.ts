@@ -74,13 +74,10 @@ export class RoundOffice {
 
   /** Keeps labelled inputs that candidates are gated on. A round that names them holds them until it has ended. */
   async keepHeldOut(digest: Digest, body: AsyncIterable<Uint8Array>): Answer<number> {
-    const { federation, store, clock } = this.#options;
+    const { federation } = this.#options;
     if (federation === undefined) return federationOff;
-    const put = await federation.blobs.put(digest, body, { bytesMax: limits.heldOutBytesMax });
-    if (!put.ok) return put;
-    const record = { digest, sizeBytes: put.value, storedAtMs: clock.nowMs() };
-    await store.transaction((tx) => tx.blobs.put({ ...record, purpose: 'round' }));
-    return put;
+    const terms = { purpose: 'round', bytesMax: limits.heldOutBytesMax } as const;
+    return federation.shelf.putBlob(digest, body, terms);
   }
 
   /** A device's update. No byte is read for a round that is over, or for a device that was not chosen. */

@@ -20,7 +20,7 @@ import type { RoundState } from '../../core/federation/round-state.ts';
 import type { Aggregator, RunningSum } from '../../ports/aggregator.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { Store } from '../../ports/store.ts';
-import { applyToRound, readRound } from './round-book.ts';
+import { applyToRound, holderOf, readRound } from './round-book.ts';
 
 export interface UpdateIntakeOptions {
   readonly store: Store;
@@ -73,6 +73,11 @@ export class UpdateIntake {
       return fail('update-shape-mismatch', `${bytes.length} bytes, expected ${expected}`);
     }
     const digest = digestOf(bytes);
+    const record = { digest, sizeBytes: bytes.length, storedAtMs: this.#options.clock.nowMs() };
+    // Before the blob: a crash in between leaves nothing that the store's own collector does not find.
+    await this.#options.store.transaction((tx) =>
+      tx.blobs.put({ ...record, purpose: 'transient' }),
+    );
     const put = await this.#options.blobs.put(digest, streamOf(bytes), {
       bytesMax: limits.updateBytesMax,
     });
@@ -135,6 +140,7 @@ export class UpdateIntake {
       await tx.rounds.insertContribution({
         ...{ ...address, round, digest: update, samples, verdict, receivedAtMs: nowMs },
       });
+      if (added.ok) await tx.blobs.holdMore(holderOf(round), update);
       const event = { type: added.ok ? 'update-counted' : 'update-refused' } as const;
       await applyToRound(tx, { fleet: address.fleet, round }, { event, nowMs });
     });
@@ -241,10 +247,14 @@ export class UpdateIntake {
 
   /** An update may be made to equal a blob of a bundle: what others brought or hold is not the round's to end. */
   async #removeBlob(digest: Digest): Promise<void> {
-    const isOthers = await this.#options.store.read(
-      async (view) => (await view.blobs.get(digest)) !== null || view.blobs.isHeld(digest),
-    );
-    if (!isOthers) await this.#options.blobs.remove(digest);
+    const { store, blobs } = this.#options;
+    const isOthers = await store.read(async (view) => {
+      const { purpose = 'transient' } = (await view.blobs.get(digest)) ?? {};
+      return purpose !== 'transient' || view.blobs.isHeld(digest);
+    });
+    if (isOthers) return;
+    await blobs.remove(digest);
+    await store.transaction((tx) => tx.blobs.remove(digest));
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {

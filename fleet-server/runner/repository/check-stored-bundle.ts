@@ -1,5 +1,6 @@
 import { decodeBundle, decodeGolden, decodeManifest } from '../../../shared/codec/bundle.ts';
 import type { BundleForm } from '../../../shared/codec/federated-candidate.ts';
+import type { OnnxAllowance } from '../../../shared/codec/onnx-allowance.ts';
 import { guardOnnx } from '../../../shared/codec/onnx-guard.ts';
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { OciManifest } from '../../../shared/contracts/oci-manifest.ts';
@@ -23,6 +24,7 @@ export interface StoredBundle extends BundleForm {
 export async function checkStoredBundle(
   blobs: BlobStore,
   release: Release,
+  allow: OnnxAllowance,
 ): Promise<Result<StoredBundle, RepositoryRefusal>> {
   const { path, digest, bytes, custom } = release;
   const manifestBytes = await readWhole(blobs, digest, { bytes, max: limits.manifestBytesMax });
@@ -37,7 +39,7 @@ export async function checkStoredBundle(
   if (!configBytes.ok) return configBytes;
   const bundle = decodeBundle(manifestBytes.value, configBytes.value);
   if (!bundle.ok) return refuse(bundle.error.code, `${path}: ${bundle.error.message}`);
-  const { name, version, golden } = bundle.value.config;
+  const { name, version } = bundle.value.config;
   if (name !== custom.name || version !== custom.version) {
     return refuse('release-invalid', `${path}: the bundle says it is ${name}@${version}`);
   }
@@ -47,7 +49,7 @@ export async function checkStoredBundle(
       return refuse('bundle-incomplete', `${path}: blob ${layer.digest} is not here whole`);
     }
   }
-  const checked = await checkContent(blobs, bundle.value, golden.blob);
+  const checked = await checkContent(blobs, bundle.value, allow);
   return checked.ok
     ? ok({
         ...{ ...bundle.value, digest },
@@ -61,10 +63,10 @@ type DecodedBundle = Extract<ReturnType<typeof decodeBundle>, { readonly ok: tru
 async function checkContent(
   blobs: BlobStore,
   { manifest, config }: DecodedBundle,
-  golden: Digest,
+  allow: OnnxAllowance,
 ): Promise<Result<void, RepositoryRefusal>> {
   const sizes = new Map(manifest.layers.map((layer) => [layer.digest, layer.size]));
-  const bytes = await readLayer(blobs, manifest, golden, limits.goldenBytesMax);
+  const bytes = await readLayer(blobs, manifest, config.golden.blob, limits.goldenBytesMax);
   if (!bytes.ok) return bytes;
   const vectors = decodeGolden(bytes.value);
   if (!vectors.ok) return refuse(vectors.error.code, `golden vectors: ${vectors.error.message}`);
@@ -79,7 +81,7 @@ async function checkContent(
   for (const { id, graph, external } of graphs) {
     const content = await readLayer(blobs, manifest, graph, limits.onnxGraphBytesMax);
     if (!content.ok) return content;
-    const guarded = guardOnnx(content.value, { blobs: external });
+    const guarded = guardOnnx(content.value, { blobs: external, allow });
     if (!guarded.ok) return refuse(guarded.error.code, `graph ${id}: ${guarded.error.message}`);
   }
   return ok(undefined);

@@ -1,4 +1,5 @@
 import { checkCandidate } from '../../../shared/codec/federated-candidate.ts';
+import type { OnnxAllowance } from '../../../shared/codec/onnx-allowance.ts';
 import type { TargetPath } from '../../../shared/core/ids.ts';
 import { ok, type Result } from '../../../shared/core/result.ts';
 import type { SignedFile, Targets } from '../../../shared/trust/tuf/metadata.ts';
@@ -18,6 +19,7 @@ import type { TrustedMetadata } from '../../core/repository/trusted-metadata.ts'
 import type { BlobStore } from '../../ports/blob-store.ts';
 import { checkStoredBundle, type StoredBundle } from './check-stored-bundle.ts';
 import { type ReadFixed, readReleases, readTargetsFacts } from './read-targets-facts.ts';
+import { fleetsOf } from './register-releases.ts';
 
 /** A targets file that may be served, with what it adds. */
 export interface TargetsPlan {
@@ -25,6 +27,8 @@ export interface TargetsPlan {
   readonly facts: TargetsFacts;
   /** Each bundle that was not published before. */
   readonly added: ReadonlyMap<TargetPath, StoredBundle>;
+  /** Each that is live again though its content had been let go: it is here again, whole. */
+  readonly revived: ReadonlyMap<TargetPath, StoredBundle>;
 }
 
 export interface PlanContext {
@@ -32,14 +36,18 @@ export interface PlanContext {
   /** Of the trusted targets. */
   readonly facts: TargetsFacts | undefined;
   readonly blobs: BlobStore;
+  /** What graphs of new bundles may hold beyond the usual. */
+  readonly onnx: OnnxAllowance;
   readonly readFixed: ReadFixed;
+  /** Those of these paths whose content was let go, and that may be live again. */
+  readonly listReleased: (paths: readonly TargetPath[]) => Promise<ReadonlySet<TargetPath>>;
   readonly nowMs: number;
 }
 
 type Planned = Promise<Result<TargetsPlan, RepositoryRefusal>>;
 
 export async function planTopLevel(bytes: Uint8Array, context: PlanContext): Planned {
-  const { trusted, facts: before, blobs, readFixed, nowMs } = context;
+  const { trusted, facts: before, readFixed, nowMs } = context;
   const root = trusted.root.body;
   const accepted = acceptTargets({
     ...{ bytes, role: 'targets', nowMs },
@@ -53,9 +61,9 @@ export async function planTopLevel(bytes: Uint8Array, context: PlanContext): Pla
   if (!facts.ok) return facts;
   const rules = checkTargetsFacts(before, facts.value);
   if (!rules.ok) return rules;
-  const added = await checkAdded(blobs, before, facts.value.releases.values());
-  if (!added.ok) return added;
-  return ok({ file: accepted.value, facts: facts.value, added: added.value });
+  const checked = await checkContents(context, before, facts.value);
+  if (!checked.ok) return checked;
+  return ok({ file: accepted.value, facts: facts.value, ...checked.value });
 }
 
 /** A fleet's candidates, under the floors and revocations of the top-level file. */
@@ -68,7 +76,7 @@ export async function planDelegated(
   },
   context: PlanContext,
 ): Planned {
-  const { trusted, facts: top, blobs, nowMs } = context;
+  const { trusted, facts: top, blobs, onnx, nowMs } = context;
   const delegations = trusted.targets?.body.delegations;
   const delegated = delegations?.roles.find(({ name }) => name === file.role);
   if (delegations === undefined || delegated === undefined || top === undefined) {
@@ -89,21 +97,24 @@ export async function planDelegated(
   const facts = { ...top, releases: releases.value };
   const rules = checkReleases(before, facts);
   if (!rules.ok) return rules;
-  const added = await checkAdded(blobs, before, releases.value.values());
-  if (!added.ok) return added;
-  for (const candidate of added.value.values()) {
-    const related = await checkParent(candidate, { fleet, top, blobs });
+  const checked = await checkContents(context, before, facts);
+  if (!checked.ok) return checked;
+  for (const candidate of checked.value.added.values()) {
+    const related = await checkParent(candidate, { fleet, top, blobs, onnx });
     if (!related.ok) return related;
   }
-  return ok({ file: accepted.value, facts, added: added.value });
+  return ok({ file: accepted.value, facts, ...checked.value });
 }
 
 /** The parent is signed offline for this fleet, is live, and says which tensors a candidate may replace. */
 async function checkParent(
   candidate: StoredBundle,
-  context: { readonly fleet: string; readonly top: TargetsFacts; readonly blobs: BlobStore },
+  context: Pick<PlanContext, 'blobs' | 'onnx'> & {
+    readonly fleet: string;
+    readonly top: TargetsFacts;
+  },
 ): Promise<Result<void, RepositoryRefusal>> {
-  const { fleet, top, blobs } = context;
+  const { fleet, top, blobs, onnx } = context;
   const release = [...top.releases.values()].find(
     ({ digest }) => digest === candidate.config.parent,
   );
@@ -113,22 +124,30 @@ async function checkParent(
   if (release === undefined || federable === undefined) {
     return refuse('candidate-differs', 'its parent is no live federable bundle of this fleet');
   }
-  const parent = await checkStoredBundle(blobs, release);
+  const parent = await checkStoredBundle(blobs, release, onnx);
   // Distances are not judged here: a device measures them, because a stolen server would not.
   return parent.ok ? checkCandidate(parent.value, candidate, federable) : parent;
 }
 
-async function checkAdded(
-  blobs: BlobStore,
+/** Whatever devices may install from now on and could not before is here whole. */
+async function checkContents(
+  { blobs, onnx, listReleased }: Pick<PlanContext, 'blobs' | 'onnx' | 'listReleased'>,
   before: Pick<TargetsFacts, 'releases'> | undefined,
-  releases: Iterable<Release>,
-): Promise<Result<ReadonlyMap<TargetPath, StoredBundle>, RepositoryRefusal>> {
+  { releases }: Pick<TargetsFacts, 'releases'>,
+): Promise<Result<Pick<TargetsPlan, 'added' | 'revived'>, RepositoryRefusal>> {
   const added = new Map<TargetPath, StoredBundle>();
-  for (const release of releases) {
-    if (before?.releases.has(release.path) === true) continue;
-    const bundle = await checkStoredBundle(blobs, release);
+  const revived = new Map<TargetPath, StoredBundle>();
+  const known = [...releases.values()].filter(({ path }) => before?.releases.has(path) === true);
+  const live = known.filter((release) => release.custom.status === 'live' && isRead(release));
+  const released = await listReleased(live.map(({ path }) => path));
+  for (const release of releases.values()) {
+    const isKnown = before?.releases.has(release.path) === true;
+    if (isKnown && !released.has(release.path)) continue;
+    const bundle = await checkStoredBundle(blobs, release, onnx);
     if (!bundle.ok) return bundle;
-    added.set(release.path, bundle.value);
+    (isKnown ? revived : added).set(release.path, bundle.value);
   }
-  return ok(added);
+  return ok({ added, revived });
 }
+
+const isRead = (release: Release): boolean => fleetsOf(release).length > 0;

@@ -10,8 +10,8 @@ export interface Registration {
   readonly others: readonly Release[];
   /** What is listed, with every bundle it means. */
   readonly revoked: ReadonlySet<Digest>;
-  /** Each bundle that was not published before. */
-  readonly added: ReadonlyMap<TargetPath, Pick<StoredBundle, 'blobs' | 'config'>>;
+  /** Each bundle whose blobs were looked at: not published before, or live again after its content was let go. */
+  readonly checked: ReadonlyMap<TargetPath, Pick<StoredBundle, 'blobs' | 'config'>>;
   readonly nowMs: number;
 }
 
@@ -20,46 +20,55 @@ export interface Registration {
  * never removed; a bundle that leaves a fleet is deprecated there.
  */
 export async function registerReleases(tx: StoreTx, registration: Registration): Promise<void> {
-  const { next, others, revoked, added, nowMs } = registration;
+  const { next, others, revoked, checked, nowMs } = registration;
   for (const release of next.releases.values()) {
     const { path } = release;
-    const fresh = added.get(path);
+    const fresh = checked.get(path);
     const stored = fresh === undefined ? await knownBundle(tx, release) : undefined;
+    const contentReleasedAtMs = stored?.contentReleasedAtMs ?? null;
     const blobs = fresh?.blobs ?? stored?.blobs ?? [];
     const minAgent = fresh?.config.minAgent ?? stored?.minAgent ?? null;
-    if (fresh !== undefined) await tx.blobs.hold(`bundle:${path}`, blobs);
+    if (fresh !== undefined) {
+      await tx.blobs.hold(bundleHolder(path), blobs);
+      await tx.bundles.setContentReleased(path, null);
+    }
     const isRevoked = revoked.has(release.digest) || blobs.some((blob) => revoked.has(blob));
     const status: BundleStatus = isRevoked ? 'revoked' : statusOf(release);
     for (const fleet of fleetsOf(release)) {
       const known = await tx.bundles.get(fleet as FleetId, path);
       if (known?.fleet === fleet) {
-        if (known.status !== status) await tx.bundles.setStatus(fleet, path, status);
+        if (known.status !== status) await tx.bundles.setStatus(fleet, path, { status, nowMs });
         continue;
       }
       const { name, version } = release.custom;
       const { digest } = release;
       const what = { fleet, path, name, version, digest, status, blobs, minAgent };
-      await tx.bundles.insert({ ...what, publishedAtMs: nowMs });
+      const since = { publishedAtMs: nowMs, statusSinceMs: nowMs, contentReleasedAtMs };
+      await tx.bundles.insert({ ...what, ...since });
     }
-    await deprecateElsewhere(tx, release);
+    await deprecateElsewhere(tx, release, nowMs);
   }
   for (const release of others) {
-    if (revoked.has(release.digest)) await markRevoked(tx, release);
+    if (revoked.has(release.digest)) await markRevoked(tx, release, nowMs);
   }
 }
 
-async function markRevoked(tx: StoreTx, release: Release): Promise<void> {
+async function markRevoked(tx: StoreTx, release: Release, nowMs: number): Promise<void> {
   for (const fleet of fleetsOf(release)) {
     const row = await tx.bundles.get(fleet as FleetId, release.path);
     if (row?.fleet !== fleet || row.status === 'revoked') continue;
-    await tx.bundles.setStatus(fleet, release.path, 'revoked');
+    await tx.bundles.setStatus(fleet, release.path, { status: 'revoked', nowMs });
   }
 }
+
+/** The one holder of a path's blobs, whichever fleets read it. */
+export const bundleHolder = (path: TargetPath): string => `bundle:${path}`;
 
 const statusOf = ({ custom }: Release): BundleStatus =>
   custom.status === 'live' ? 'live' : 'deprecated';
 
-const fleetsOf = ({ custom }: Release): readonly Bundle['fleet'][] =>
+/** Fleets that read a release; none where only names are listed that no fleet can have. */
+export const fleetsOf = ({ custom }: Release): readonly Bundle['fleet'][] =>
   custom.fleets.length === 0 ? [everyFleet] : custom.fleets.filter((fleet) => isFleetId(fleet));
 
 async function knownBundle(tx: StoreTx, release: Release): Promise<Bundle | undefined> {
@@ -71,12 +80,12 @@ async function knownBundle(tx: StoreTx, release: Release): Promise<Bundle | unde
   return undefined;
 }
 
-async function deprecateElsewhere(tx: StoreTx, release: Release): Promise<void> {
+async function deprecateElsewhere(tx: StoreTx, release: Release, nowMs: number): Promise<void> {
   const named = new Set<string>(fleetsOf(release));
   for (const fleet of await readingFleets(tx)) {
     const row = await tx.bundles.get(fleet, release.path);
     if (row === null || named.has(row.fleet) || row.status !== 'live') continue;
-    await tx.bundles.setStatus(row.fleet, release.path, 'deprecated');
+    await tx.bundles.setStatus(row.fleet, release.path, { status: 'deprecated', nowMs });
   }
 }
 

@@ -50,14 +50,14 @@ export class RegistryReader {
     return { digest: bundle.digest, bytes: await collect(body, limits.manifestBytesMax) };
   }
 
-  /** Versions of a name that the caller may read, ascending by path. */
+  /** Versions of a name that the caller may read, and that have their content, ascending by path. */
   async listVersions(scope: ReadScope, name: string): Promise<readonly string[]> {
     const versions = new Set<string>();
     await this.#ports.store.read(async (view) => {
       for (const fleet of await fleetsOf(view, scope)) {
         const page = { limit: limits.storePageMax };
-        for (const { version } of await view.bundles.list(fleet, { name, page })) {
-          versions.add(version);
+        for (const bundle of await view.bundles.list(fleet, { name, page })) {
+          if (isKept(bundle)) versions.add(bundle.version);
         }
       }
     });
@@ -88,13 +88,17 @@ export class RegistryReader {
   }
 }
 
+/** The manifest of a bundle that was let go is still here, for the server's own use alone. */
+const isKept = ({ contentReleasedAtMs }: Bundle): boolean => contentReleasedAtMs === null;
+
 async function findBundle(
   view: StoreView,
   scope: ReadScope,
   { name, reference }: { readonly name: string; readonly reference: string },
 ): Promise<Bundle | undefined> {
   const fleets = await fleetsOf(view, scope);
-  const isNamed = (bundle: Bundle | null): bundle is Bundle => bundle?.name === name;
+  const isNamed = (bundle: Bundle | null): bundle is Bundle =>
+    bundle?.name === name && isKept(bundle);
   for (const fleet of fleets) {
     if (isDigest(reference)) {
       const found = await view.bundles.find(fleet, reference);

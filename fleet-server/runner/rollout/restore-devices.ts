@@ -1,12 +1,12 @@
 import { limits } from '../../../shared/contracts/limits.ts';
 import type { DeviceId } from '../../../shared/core/ids.ts';
 import type { Rollout } from '../../core/model/rollout.ts';
-import type { OrderScope } from '../../core/rollout/device-order.ts';
+import { type OrderScope, orderOf } from '../../core/rollout/device-order.ts';
 import type { LoadedDevice } from '../../core/rollout/loaded-device.ts';
 import type { StoreTx } from '../../ports/store.ts';
 import { loadDesiredDevices } from './load-devices.ts';
-import { orderDevices } from './order-devices.ts';
 import type { RolloutBook } from './rollout-book.ts';
+import { writeOrders } from './write-orders.ts';
 
 const untold = ['offered', 'acknowledged', 'committed', 'failed', 'unreached'] as const;
 
@@ -27,13 +27,10 @@ export async function restoreDevices(
   const also = [...new Set(all.flatMap(ofDevice))].sort();
   const known = await book.startedOf(tx, { fleet, app, also });
   const ofApp = new Set(scope.rollouts.map(({ state }) => state.id));
-  const inScope = all.map((loaded) => {
+  const ordered = all.map((loaded) => {
     const own = new Set(ofDevice(loaded));
     const rollouts = known.filter(({ state: { id } }) => ofApp.has(id) || own.has(id));
-    return { loaded, scope: { ...scope, rollouts } };
+    return { device: loaded.device, order: orderOf(loaded, { ...scope, rollouts }) };
   });
-  const decisions = await orderDevices(tx, fleet, inScope);
-  return all.flatMap(({ device }, place) =>
-    decisions[place]?.changed === true ? [device.device] : [],
-  );
+  return writeOrders(tx, fleet, ordered);
 }

@@ -1,5 +1,5 @@
 import { limits } from '../../../shared/contracts/limits.ts';
-import type { RolloutRequest } from '../../../shared/contracts/rollout.ts';
+import type { RolloutRequest, RolloutSpec } from '../../../shared/contracts/rollout.ts';
 import { hexOf } from '../../../shared/core/bytes.ts';
 import type { Json } from '../../../shared/core/canonical-json.ts';
 import type { DeviceId, Digest, FleetId, RolloutId } from '../../../shared/core/ids.ts';
@@ -10,7 +10,7 @@ import type { Random } from '../../../shared/ports/random.ts';
 import type { Zones } from '../../../shared/ports/zones.ts';
 import { openStatuses, type Rollout } from '../../core/model/rollout.ts';
 import type { DesiredDecision } from '../../core/rollout/decide-desired.ts';
-import type { OrderScope } from '../../core/rollout/device-order.ts';
+import { type OrderScope, orderOf } from '../../core/rollout/device-order.ts';
 import type { LoadedDevice } from '../../core/rollout/loaded-device.ts';
 import type { DesiredContext, DesiredRollout } from '../../core/rollout/offer-facts.ts';
 import type { RolloutRefusal } from '../../core/rollout/rollout-move.ts';
@@ -26,12 +26,13 @@ import type { Store, StoreTx } from '../../ports/store.ts';
 import type { Director } from '../director.ts';
 import { findReplacements } from './find-replacements.ts';
 import { freezeMembership } from './freeze-membership.ts';
-import { orderDevices } from './order-devices.ts';
 import { readEvidence } from './read-evidence.ts';
 import { restoreDevices } from './restore-devices.ts';
 import { type RolloutBook, type Standing, sortedIds, standingOf, stateOf } from './rollout-book.ts';
 import { settleOverdue } from './settle-overdue.ts';
-import { offerWave, type WaveScan } from './wave-scan.ts';
+import type { WaveCount } from './wave-walk.ts';
+import { WaveWalks } from './wave-walks.ts';
+import { writeOrders } from './write-orders.ts';
 import { writeNewRollout, writeStep } from './write-rollout.ts';
 
 export interface RolloutDeskOptions {
@@ -42,6 +43,8 @@ export interface RolloutDeskOptions {
   readonly director: Director;
   readonly book: RolloutBook;
   readonly revoked: () => ReadonlySet<Digest>;
+  /** Over which devices spread what they all begin at once. */
+  readonly jitterMs: number;
 }
 
 export type OrderFailure =
@@ -89,13 +92,6 @@ interface Performed {
   readonly answer?: RolloutEvent;
 }
 
-interface KnownScan {
-  readonly scan: WaveScan;
-  readonly wave: number;
-  readonly atMs: number;
-  readonly untilMs: number;
-}
-
 const nothingStopped: Standing = { stopped: new Set(), regressions: [], minAgents: new Map() };
 
 /** One member stands for all that may still have to be told. */
@@ -108,11 +104,15 @@ const nobodyTold = { offerable: 1, blocked: 0 };
  */
 export class RolloutDesk {
   readonly #options: RolloutDeskOptions;
-  /** The newest scan of each open wave that found nobody to tell. */
-  readonly #scans = new Map<string, KnownScan>();
+  readonly #walks = new WaveWalks();
 
   constructor(options: RolloutDeskOptions) {
     this.#options = options;
+  }
+
+  /** The whole plan that a request means. */
+  plan(request: RolloutRequest): Result<RolloutSpec, SpecError> {
+    return resolveSpec(request, this.#options);
   }
 
   /** A draft; `submitted` starts it, or sends it to an approver. */
@@ -120,7 +120,7 @@ export class RolloutDesk {
     fleet: FleetId,
     draft: { readonly request: RolloutRequest; readonly author: string },
   ): Promise<Result<Rollout, SpecError>> {
-    const spec = resolveSpec(draft.request);
+    const spec = this.plan(draft.request);
     if (!spec.ok) return spec;
     const { store, clock, random } = this.#options;
     const nowMs = clock.nowMs();
@@ -151,7 +151,7 @@ export class RolloutDesk {
     address: { readonly fleet: FleetId; readonly rollout: RolloutId },
     order: { readonly event: PersonOrder; readonly version: number | undefined },
   ): Promise<Result<RolloutState, OrderFailure>> {
-    const done = await this.#write(address.rollout, async (tx) => {
+    const done = await this.#write(address, async (tx) => {
       const row = await tx.rollouts.get(address.fleet, address.rollout);
       if (row === null) return err({ code: 'not-found' as const, place: 'nowhere' });
       if (order.version !== undefined && order.version !== row.version) {
@@ -160,8 +160,15 @@ export class RolloutDesk {
       return this.#step(tx, row, await placed(tx, address.fleet, order.event));
     });
     if (!done.ok) return done;
+    // A person may have changed whom the wave may tell.
+    this.#walks.forget(address);
     await this.#options.director.serve(address.fleet, done.value.ordered);
     return ok(done.value.state);
+  }
+
+  /** What the open wave came to when it was last walked through, while that is believed. */
+  walked(row: Rollout): WaveCount | undefined {
+    return this.#walks.known(row, this.#options.clock.nowMs());
   }
 
   /** One turn of every open rollout of a fleet. Returns true when something moved, so that the caller looks again. */
@@ -173,7 +180,7 @@ export class RolloutDesk {
     );
     let moved = false;
     for (const { rollout } of open) {
-      const done = await this.#write(rollout, async (tx) => {
+      const done = await this.#write({ fleet, rollout }, async (tx) => {
         const row = await tx.rollouts.get(fleet, rollout);
         return row === null ? undefined : this.#step(tx, row, { type: 'looked' });
       });
@@ -184,13 +191,20 @@ export class RolloutDesk {
     return moved;
   }
 
-  /** What the book has read of rows that are taken back must not be believed: their versions are given again. */
-  async #write<T>(rollout: RolloutId, work: (tx: StoreTx) => Promise<T>): Promise<T> {
+  /**
+   * What the book has read of rows that are taken back must not be believed: their versions are given again. And who
+   * was to be told in them was not.
+   */
+  async #write<T>(
+    address: { readonly fleet: FleetId; readonly rollout: RolloutId },
+    work: (tx: StoreTx) => Promise<T>,
+  ): Promise<T> {
     const { store, book } = this.#options;
     try {
       return await store.transaction(work);
     } catch (error) {
-      book.forget(rollout);
+      book.forget(address.rollout);
+      this.#walks.forget(address);
       throw error;
     }
   }
@@ -222,9 +236,9 @@ export class RolloutDesk {
     const digests = rollouts.map(({ state }) => state.spec.digest);
     const { fleet } = loaded.device;
     const scope = { rollouts, context: this.#context(await standingOf(tx, fleet, digests)) };
-    const [decision] = await orderDevices(tx, fleet, [{ loaded, scope }]);
-    invariant(decision !== undefined, 'one device in, one decision out');
-    return decision;
+    const order = orderOf(loaded, scope);
+    await writeOrders(tx, fleet, [{ device: loaded.device, order }]);
+    return order.decision;
   }
 
   /**
@@ -254,10 +268,10 @@ export class RolloutDesk {
     if (event.type !== 'looked' || state.kind !== 'running' || state.assignment === null) {
       return ok({ state, ordered, moved: now.moved || ordered.length > 0 });
     }
-    const scan = await this.#scan(tx, now.row);
-    const told = sortedIds(scan.ordered);
-    if (told.length > 0 || now.moved) return ok({ state, ordered: told, moved: true });
-    const second = await this.#decide(tx, now.row, { event, scan });
+    const { told, count } = await this.#offer(tx, now.row);
+    // Whoever was told, or is still to be looked at: the walk goes on with the next turn.
+    if (count === undefined || now.moved) return ok({ state, ordered: told, moved: true });
+    const second = await this.#decide(tx, now.row, { event, scan: count });
     return second.ok ? ok({ ...second.value, ordered: [] }) : second;
   }
 
@@ -275,14 +289,14 @@ export class RolloutDesk {
         const opened = book.open(row);
         invariant(opened !== undefined, 'a wave is open in a rollout that has started');
         const scope = await this.#scopeOf(tx, row);
-        this.#scans.delete(nameOf(row));
+        this.#walks.forget(row);
         return { ordered: [], answer: await findReplacements(tx, opened, { effect, scope }) };
       }
       case 'restore-devices': {
         const scope = await this.#scopeOf(tx, row);
         return { ordered: await restoreDevices(tx, row, { book, scope }) };
       }
-      // `#scan`, after harm was looked for; of a completed rollout each device's next report asks for it.
+      // `#offer`, after harm was looked for; of a completed rollout each device's next report asks for it.
       case 'offer-wave':
       // `writeStep` has written it together with the state.
       case 'record-transition':
@@ -298,31 +312,19 @@ export class RolloutDesk {
     }
   }
 
-  /** A wave that has nobody left to tell is walked through once a second, not at each report of its devices. */
-  async #scan(tx: StoreTx, row: Rollout): Promise<WaveScan> {
-    const nowMs = this.#options.clock.nowMs();
-    const name = nameOf(row);
-    const known = this.#scans.get(name);
-    const isFresh = known !== undefined && nowMs < known.untilMs && nowMs >= known.atMs;
-    if (isFresh && known.wave === row.wave) return known.scan;
-    const scan = await this.#offer(tx, row);
-    this.#scans.delete(name);
-    if (scan.ordered.length === 0) {
-      const untilMs = nowMs + limits.waveScanMs;
-      this.#scans.set(name, { scan, wave: row.wave, atMs: nowMs, untilMs });
-    }
-    const [oldest] = this.#scans.keys();
-    if (this.#scans.size > limits.openRolloutsMax && oldest !== undefined) {
-      this.#scans.delete(oldest);
-    }
-    return scan;
-  }
-
-  async #offer(tx: StoreTx, row: Rollout): Promise<WaveScan> {
-    const { book } = this.#options;
-    const opened = book.open(row);
-    if (opened === undefined) return { ordered: [], offerable: 0, blocked: 0 };
-    return offerWave(tx, opened, await this.#scopeOf(tx, row));
+  /** Tells the next stretch of the open wave. A wave with nobody left to tell is not walked at each report. */
+  async #offer(
+    tx: StoreTx,
+    row: Rollout,
+  ): Promise<{ readonly told: readonly DeviceId[]; readonly count: WaveCount | undefined }> {
+    const known = this.walked(row);
+    if (known !== undefined) return { told: [], count: known };
+    const opened = this.#options.book.open(row);
+    if (opened === undefined) return { told: [], count: { offerable: 0, blocked: 0 } };
+    const scope = await this.#scopeOf(tx, row);
+    const { orders, count } = await this.#walks.step(tx, opened, { row, scope });
+    const told = await writeOrders(tx, row.fleet, orders);
+    return { told: sortedIds(told), count };
   }
 
   /** The started rollouts of the app, and what may not be offered. */
@@ -336,7 +338,7 @@ export class RolloutDesk {
   async #decide(
     tx: StoreTx,
     row: Rollout,
-    input: { readonly event: RolloutEvent; readonly scan: Pick<WaveScan, 'offerable' | 'blocked'> },
+    input: { readonly event: RolloutEvent; readonly scan: WaveCount },
   ): Promise<Result<Decided, RolloutRefusal>> {
     const { clock, revoked } = this.#options;
     const before = stateOf(row);
@@ -361,5 +363,3 @@ async function placed(tx: StoreTx, fleet: FleetId, event: PersonOrder): Promise<
   if (event.type !== 'submitted' && event.type !== 'approved') return event;
   return { ...event, order: (await tx.rollouts.highestOrder(fleet)) + 1 };
 }
-
-const nameOf = ({ fleet, rollout }: Rollout): string => `${fleet} ${rollout}`;

@@ -17,6 +17,8 @@ export const BundleViewSchema = Type.Object(
     digest: DigestSchema,
     status: oneOf(['live', 'deprecated', 'revoked']),
     publishedAtMs: InstantMsSchema,
+    /** Since when the server has no blobs of it any more; null while it has. */
+    contentReleasedAtMs: Type.Union([InstantMsSchema, Type.Null()]),
   },
   closed,
 );

@@ -13,6 +13,9 @@ export interface MemoryRuntimeOptions {
   modelOf(source: ModelSource): Promise<MemoryModel | undefined>;
 }
 
+/** There is one, and nothing behind it: bundles that name a range of runtimes are judged against this. */
+export const memoryRuntimeVersion = '1.0.0';
+
 /**
  * The runtime of the simulator, held to the same contract as the native one. It waits by microtasks and by its Clock
  * alone, so a simulated day costs no real one. Memory is judged after each run: virtual runs have no inside.
@@ -20,7 +23,7 @@ export interface MemoryRuntimeOptions {
 export function createMemoryRuntime(options: MemoryRuntimeOptions): InferenceRuntime {
   let openSessions = 0;
   return {
-    probe: async () => options.providers,
+    probe: async () => ({ providers: options.providers, version: memoryRuntimeVersion }),
     open: async (request) => {
       invariant(openSessions < limits.memorySessionsMax, 'a device closes the sessions it leaves');
       const model = await load(options, request);

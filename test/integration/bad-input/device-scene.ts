@@ -18,9 +18,12 @@ import { UpdateRunner } from '../../../agent/runner/update-runner.ts';
 import type { PackedBundle } from '../../../firmware-bundles/pack/pack-bundle.ts';
 import { systemClock as clock } from '../../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../../shared/adapters/disk/node-disk.ts';
-import type { OnnxAllowance } from '../../../shared/codec/onnx-guard.ts';
+import type { OnnxAllowance } from '../../../shared/codec/onnx-allowance.ts';
 import type { AppName, Digest, Epoch, TargetPath } from '../../../shared/core/ids.ts';
-import { createMemoryRuntime } from '../../../shared/runtime/memory/memory-runtime.ts';
+import {
+  createMemoryRuntime,
+  memoryRuntimeVersion,
+} from '../../../shared/runtime/memory/memory-runtime.ts';
 import { sha256Hex } from '../../../shared/trust/hash.ts';
 import { RecordingLog } from '../../../sim/world/recording-log.ts';
 import { seededSigner } from '../../../sim/world/seeded-keys.ts';
@@ -33,7 +36,10 @@ import type { Scene } from './bad-case.ts';
 import { SignedOrigin } from './signed-origin.ts';
 import { filesBelow, hashOfLines } from './state-hash.ts';
 
-const facts = { providers: 'cpu', 'cpu.arch': 'arm64' };
+const facts = {
+  ...{ providers: 'cpu', 'cpu.arch': 'arm64' },
+  'runtime.version': memoryRuntimeVersion,
+};
 const key = seededSigner('edge-1');
 
 /** Who the device is; it was enrolled and has verified the director's keys. */

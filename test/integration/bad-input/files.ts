@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readConfigFile } from '../../../agent/adapters/config-file.ts';
 import { parseAgentConfig } from '../../../agent/config.ts';
 import { readEnrolmentString } from '../../../agent/core/enrolment/enrolment-string.ts';
+import { checkPrecision } from '../../../cli/bundle/check-precision.ts';
 import { readRecipe } from '../../../cli/bundle/recipe-file.ts';
 import { decodeKeyFile } from '../../../cli/keys/key-file.ts';
 import { runSkein } from '../../../cli/program.ts';
@@ -193,6 +194,18 @@ const made: readonly BadCase<FolderScene>[] = [
       const place = join(scene.folder, 'lacking');
       await writeLayout(place, inconsistentBundle(sampleBundle()));
       return async () => codeOfResult(await readLayout(place));
+    },
+  },
+  {
+    code: 'precision-mismatch',
+    title: 'a layout says that its float32 weights are int8',
+    prepare: async (scene) => {
+      const place = join(scene.folder, 'claiming');
+      await writeLayout(place, sampleBundle({ precision: 'int8' }));
+      return async () => {
+        const bundle = await readLayout(place);
+        return codeOfResult(bundle.ok ? checkPrecision(bundle.value) : bundle);
+      };
     },
   },
   {

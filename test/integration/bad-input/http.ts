@@ -16,6 +16,8 @@ async function open(): Promise<ServerScene> {
         status: 'live',
         blobs: [digest('1')],
         publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
         minAgent: null,
       },
     });

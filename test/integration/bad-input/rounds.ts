@@ -21,7 +21,7 @@ const elementsOf = ({ parent }: RoundScene): readonly number[] =>
     shape.reduce((all, n) => all * n, 1),
   );
 
-const updateOf = (scene: RoundScene, value: number): Uint8Array => {
+export const updateOf = (scene: RoundScene, value: number): Uint8Array => {
   const elements = elementsOf(scene);
   const shape = { round: scene.round, bundle: scene.parent.digest, elements };
   return encodeUpdate(
@@ -33,7 +33,7 @@ const updateOf = (scene: RoundScene, value: number): Uint8Array => {
 const addressOf = (n: number) => ({ fleet: plant, device: nameOf(n) });
 
 /** A report as the device would sign it; its update need not be there. */
-const reporting = async (
+export const reporting = async (
   scene: RoundScene,
   n: number,
   options: { readonly change?: Readonly<Record<string, Json>>; readonly signer?: DeviceId } = {},

@@ -95,23 +95,27 @@ describe('this machine', () => {
 
 describe('the native libraries', () => {
   const runtime = (change: Partial<InferenceRuntime>): InferenceRuntime => ({
-    probe: async () => [],
+    probe: async () => ({ providers: [], version: undefined }),
     open: async () => {
       throw new OperatingError('model-load-failed', 'libonnxruntime.so.1: cannot open');
     },
     ...change,
   });
 
-  test('given a runtime that answers, its providers are named', async () => {
-    const finding = await checkInference(runtime({ probe: async () => ['cpu', 'webgpu'] }));
+  const proven =
+    (...providers: readonly string[]) =>
+    async () => ({ providers, version: '1.30.0' });
+
+  test('given a runtime that answers, its providers and its version are named', async () => {
+    const finding = await checkInference(runtime({ probe: proven('cpu', 'webgpu') }));
     expect([told(finding), finding.message]).toEqual([
       'well -',
-      'a tiny model answers on cpu and webgpu',
+      'a tiny model answers on cpu and webgpu, by onnxruntime 1.30.0',
     ]);
   });
 
   test('given a runtime that does not load, its own words stand in the finding', async () => {
-    const finding = await checkInference(runtime({ probe: async () => ['webgpu'] }));
+    const finding = await checkInference(runtime({ probe: proven('webgpu') }));
     expect(told(finding)).toBe('failed runtime-missing');
     expect(finding.message).toContain('libonnxruntime.so.1: cannot open');
     const broken = runtime({ probe: () => Promise.reject(new Error('spawn failed')) });

@@ -56,7 +56,14 @@ beforeEach(async () => {
     for (let n = 10; n < 30; n += 1) await tx.devices.insert(device(`d-${n}`, { cell: n * 100 }));
     await tx.bundles.insert({
       ...{ fleet: plant, path, name: 'filetype', version: '2.0.0', digest: digest('2') },
-      ...{ status: 'live', blobs: [digest('2')], publishedAtMs: 0, minAgent: null },
+      ...{
+        status: 'live',
+        blobs: [digest('2')],
+        publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
+        minAgent: null,
+      },
     });
     await tx.rounds.insert({
       ...{ fleet: plant, round, app: filetype, status: 'aggregated', version: 1 },

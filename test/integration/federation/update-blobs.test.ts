@@ -3,6 +3,7 @@ import type { Digest } from '../../../shared/core/ids.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
 import { plant } from '../../support/store-nouns.ts';
 import { nameOf, RoundScene } from '../bad-input/round-scene.ts';
+import { reporting, updateOf } from '../bad-input/rounds.ts';
 
 const address = { fleet: plant, device: nameOf(0) };
 let scene: RoundScene;
@@ -44,4 +45,39 @@ it('when an update equals a blob that was brought for a bundle, or that somebody
   for (const fill of [3, 4, 5]) await upload(fill);
   expect(await scene.blobs.size(uploaded)).toBe(bytes);
   expect(await scene.blobs.size(held)).toBe(bytes);
+});
+
+const stateOf = (named: Digest) =>
+  scene.store.read(async (view) => ({
+    purpose: (await view.blobs.get(named))?.purpose,
+    isHeld: await view.blobs.isHeld(named),
+  }));
+
+it('when an update is brought, it is recorded before its bytes are, and both go when another replaces it', async () => {
+  const earlier = await upload(1);
+  expect(await stateOf(earlier)).toEqual({ purpose: 'transient', isHeld: false });
+  await upload(2);
+  expect(await stateOf(earlier)).toEqual({ purpose: undefined, isHeld: false });
+  const { store } = scene;
+  const refused = Object.assign(scene.blobs, {
+    put: () => Promise.reject(new Error('the power went')),
+  });
+  await expect(upload(3)).rejects.toThrow('the power went');
+  const announced = digestOf(new Uint8Array(bytes).fill(3));
+  expect(await refused.size(announced)).toBeUndefined();
+  const old = await store.read((view) => view.blobs.listUnheld(Date.now() * 2, { limit: 9 }));
+  expect(old.map(({ digest }) => digest)).toContain(announced);
+});
+
+it('when an update is counted, its round holds it, and when the round ends, it goes', async () => {
+  const update = updateOf(scene, 1e-4);
+  const named = digestOf(update);
+  await scene.updates.receiveUpdate(address, scene.round, update);
+  expect(await (await reporting(scene, 0))()).toBe('ok');
+  expect(await stateOf(named)).toEqual({ purpose: 'transient', isHeld: true });
+  const given = await scene.desk.abandon(plant, { round: scene.round, actor: 'ada' });
+  expect(given.ok).toBe(true);
+  await scene.desk.turn(plant);
+  expect(await stateOf(named)).toEqual({ purpose: undefined, isHeld: false });
+  expect(await scene.blobs.size(named)).toBeUndefined();
 });

@@ -36,6 +36,8 @@ beforeAll(async () => {
         status: 'live',
         blobs: [digest('1')],
         publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
         minAgent: null,
       },
     });

@@ -19,6 +19,8 @@ beforeAll(async () => {
         status: 'live',
         blobs: [digest('1')],
         publishedAtMs: 0,
+        statusSinceMs: 0,
+        contentReleasedAtMs: null,
         minAgent: null,
       },
     });
@@ -201,4 +203,42 @@ test('given a device that the next look would offer to, explaining the rollout d
   expect(await countOf()).toBe(before);
   await world.server.rollouts.turn(plant);
   expect(await countOf()).toBe(before + 1);
+});
+
+test('given a bundle that was retired, it is neither drafted nor started, approved or tried again', async () => {
+  const drafted = await draft({ overrideStop: true });
+  const waiting = await draft({ approval: 'required', overrideStop: true });
+  const asked = await order(author, `${waiting.id}/submit`, waiting.etag);
+  const { binding } = asked.json<AnswerBody>();
+  const started = await draft({ overrideStop: true });
+  const running = await order(author, `${started.id}/submit`, started.etag);
+  expect(running.json<AnswerBody>().status).toBe('running');
+  const setStatus = (status: 'live' | 'deprecated' | 'revoked') =>
+    world.store.transaction((tx) =>
+      tx.bundles.setStatus(plant, targetPath('1.0.0'), { status, nowMs: 1 }),
+    );
+  for (const [status, code] of [
+    ['deprecated', '409 bundle-not-live'],
+    ['revoked', '409 digest-revoked'],
+  ] as const) {
+    await setStatus(status);
+    expect(codeIn(await world.post(author, url, { body: request }))).toBe(code);
+    const edit = world.ask(author, {
+      ...{ method: 'PUT', url: `/api/v1${url}/${drafted.id}`, payload: request },
+      headers: { 'if-match': await tagOf(drafted.id) },
+    });
+    expect(codeIn(await edit)).toBe(code);
+    const submit = order(author, `${drafted.id}/submit`, await tagOf(drafted.id));
+    expect(codeIn(await submit)).toBe(code);
+    const approve = order(approver, `${waiting.id}/approve`, await tagOf(waiting.id), {
+      binding,
+    });
+    expect(codeIn(await approve)).toBe(code);
+    const retry = order(author, `${started.id}/retry`, await tagOf(started.id));
+    expect(codeIn(await retry)).toBe(code);
+  }
+  await setStatus('live');
+  expect((await order(author, `${drafted.id}/submit`, await tagOf(drafted.id))).statusCode).toBe(
+    200,
+  );
 });

@@ -1,14 +1,17 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { demoFolders } from '../../../cli/init/demo-setup.ts';
 import { seedRepository } from '../../../cli/init/seed-repository.ts';
 import { runSkein } from '../../../cli/program.ts';
+import { OperatorSetIdProtoSchema } from '../../../firmware-bundles/onnx/generated/onnx_pb.ts';
 import { GraphBuilder } from '../../../firmware-bundles/onnx/graph-builder.ts';
 import { writeModel } from '../../../firmware-bundles/onnx/model-writer.ts';
 import { tensorOf } from '../../../firmware-bundles/onnx/tensor.ts';
+import { writeLayout } from '../../../firmware-bundles/pack/oci-layout.ts';
 import { FileKeyStore } from '../../../fleet-server/adapters/keys/file-key-store.ts';
 import { openMemoryStore } from '../../../fleet-server/adapters/sql/sql-store.ts';
 import { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
@@ -16,6 +19,7 @@ import { systemClock } from '../../../shared/adapters/clock/system-clock.ts';
 import { base64Of } from '../../../shared/core/bytes.ts';
 import { MemoryBlobStore } from '../../../sim/world/memory-blob-store.ts';
 import { openOrigin, tokens } from '../../support/repository-origin.ts';
+import { sampleBundle } from '../../support/sample-bundle.ts';
 import { harbour, plant } from '../../support/store-nouns.ts';
 
 /** One folder for the whole journey: each test goes on where the one before stopped. */
@@ -168,6 +172,87 @@ test('when a recipe gives a default answer, the bundle carries it signed and ins
     const refused = await printed(() => bundle('build', at('bad.yaml'), '--out', at('bad')));
     expect(refused.code, values).toBe(1);
     expect(refused.text, values).toContain(`${code}: `);
+  }
+});
+
+const claiming = (variant: string): string =>
+  recipe('1.0.0', 'model-1.onnx')
+    .replace('memoryBytesMax: 67108864 }', `memoryBytesMax: 67108864${variant}`)
+    .replace('provider: cpu, cpuFeatures: []', 'provider: cpu, cpuFeatures: [avx2]');
+
+test('when a recipe names a range of runtimes, the bundle carries it and inspect shows it with the precision', async () => {
+  await writeFile(at('range.yaml'), claiming(', runtime: { min: 1.18.0, max: 2.0.0 } }'));
+  expect(await bundle('build', at('range.yaml'), '--out', at('range'))).toBe(0);
+  const { text } = await printed(() => bundle('inspect', at('range')));
+  expect(text).toMatch(/variant fp32\s+float32, cpu, runtime from 1.18.0 to 2.0.0, avx2, /);
+  const machine = await printed(() => bundle('inspect', at('range'), '-o', 'json'));
+  const constraints = { provider: 'cpu', cpuFeatures: ['avx2'], memoryBytesMax: 67108864 };
+  expect(JSON.parse(machine.text)).toMatchObject({
+    variants: [
+      {
+        ...{ id: 'fp32', precision: 'float32', session: { threads: 1 } },
+        constraints: { ...constraints, runtime: { min: '1.18.0', max: '2.0.0' } },
+      },
+    ],
+  });
+  for (const range of ['{ min: 1.18.0, max: 1.17.9 }', '{}', '{ min: latest }']) {
+    await writeFile(at('bad.yaml'), claiming(`, runtime: ${range} }`));
+    expect(await bundle('build', at('bad.yaml'), '--out', at('bad')), range).not.toBe(0);
+  }
+});
+
+test('when a recipe claims a precision, its graph must bear it out, and so must a layout that somebody else packed', async () => {
+  await writeFile(at('claim.yaml'), claiming(' }\n    precision: float32'));
+  expect(await bundle('build', at('claim.yaml'), '--out', at('claim'))).toBe(0);
+  await writeFile(at('bad.yaml'), claiming(' }\n    precision: int8'));
+  const refused = await printed(() => bundle('build', at('bad.yaml'), '--out', at('bad')));
+  expect(refused.code).toBe(1);
+  expect(refused.text).toContain('precision-mismatch: fp32: precision is said to be int8');
+  await writeLayout(at('foreign'), sampleBundle({ precision: 'int8' }));
+  const verified = await printed(() => bundle('verify', at('foreign')));
+  expect(verified.text).toContain('precision-mismatch: variant fp32: precision is said to be int8');
+  expect(verified.code).toBe(1);
+});
+
+/** The runtime knows this operator; no device takes it without its owner's word. */
+function unusualModel(): Uint8Array {
+  const builder = new GraphBuilder('two');
+  const x = builder.input('x', { type: 'float32', shape: ['batch', 256] });
+  const w = builder.initializer('w', tensorOf('float32', [256, 2], new Array<number>(512).fill(0)));
+  const logits = builder.node('MatMul', [x, w]);
+  const axis = builder.constant('int32', [], [0]);
+  const raised = builder.node('ExpandDims', [logits, axis]);
+  const axes = builder.constant('int64', [1], [0]);
+  const lowered = builder.node('Squeeze', [raised, axes]);
+  builder.node('Softmax', [lowered], { outputs: ['p'], attributes: { axis: { int: 1 } } });
+  builder.output('p', { type: 'float32', shape: ['batch', 2] });
+  const model = builder.model();
+  for (const node of model.graph?.node ?? []) {
+    if (node.opType === 'ExpandDims') node.domain = 'com.microsoft';
+  }
+  model.opsetImport.push(
+    create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n }),
+  );
+  return writeModel(model);
+}
+
+test('when a graph needs an operator of another domain, every verb refuses it and names the word that allows it', async () => {
+  await writeFile(at('unusual.onnx'), unusualModel());
+  await writeFile(at('unusual.yaml'), recipe('3.0.0', 'unusual.onnx'));
+  const build = (...more: readonly string[]) =>
+    printed(() => bundle('build', at('unusual.yaml'), '--out', at('unusual'), ...more));
+  const refused = await build();
+  expect(refused.code).toBe(9);
+  expect(refused.text).toContain('onnx-operator-refused: ');
+  expect(refused.text).toContain('the word com.microsoft in policy.onnx or --allow-onnx allows it');
+  expect((await build('--allow-onnx', 'org.example', '--allow-onnx', 'ep-context')).code).toBe(9);
+  expect((await build('--allow-onnx', 'Everything')).code).toBe(2);
+  const word = ['--allow-onnx', 'com.microsoft'];
+  expect((await build(...word)).code).toBe(0);
+  const layout = at('unusual');
+  for (const [verb, ...more] of [['verify'], ['inspect'], ['sign', ...signing()]] as const) {
+    expect((await printed(() => bundle(verb, layout, ...more))).code, verb).toBe(9);
+    expect((await printed(() => bundle(verb, layout, ...more, ...word))).code, verb).toBe(0);
   }
 });
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { parseServerConfig } from '../../../fleet-server/config.ts';
 import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
 import { streamOf } from '../../../shared/core/byte-stream.ts';
 import { utf8 } from '../../../shared/core/bytes.ts';
@@ -16,6 +17,7 @@ import { sampleBundle } from '../../support/sample-bundle.ts';
 import { harbour, plant } from '../../support/store-nouns.ts';
 import { day0Ms } from '../../support/tuf-repository.ts';
 import { ed25519Signer } from '../../support/tuf-signers.ts';
+import { refusedGraphs } from '../bad-input/bad-bundles.ts';
 
 let world: RepositoryWorld;
 let repository: ImageRepository;
@@ -157,6 +159,47 @@ describe('bundles', () => {
   test('when a graph does not pass the guard, the bundle is refused', async () => {
     const graph = loopModel(1n).slice(0, -3);
     expect(await publishBundle(sampleBundle({ graph }))).toBe('onnx-malformed');
+  });
+
+  test.each([
+    ['onnx-ep-context', 'ep-context', 'org.example'],
+    ['onnx-operator-refused', 'org.example', 'ep-context'],
+  ])(
+    'when a graph meets %s, it is refused by default and with another word, and published with its own',
+    async (code, word, other) => {
+      const graph = refusedGraphs.find((one) => one.code === code)?.graph();
+      const bundle = sampleBundle(graph === undefined ? {} : { graph });
+      expect(await publishBundle(bundle)).toBe(code);
+      const upload = { name: '1.targets.json', bytes: world.targetsFile(), actor: 'olga' };
+      const refused = await repository.publishMetadata(upload);
+      const message = expect.stringContaining(`the word ${word} in policy.onnx`) as string;
+      expect(refused).toMatchObject({ error: { code, message } });
+      const wordsOf = (said: string) => {
+        const file = { policy: { onnx: [said] } };
+        const config = parseServerConfig({ file, environment: {}, settings: [] });
+        return config.ok ? config.value.policy : {};
+      };
+      const wrong = await world.openRepository(world.firstRoot, wordsOf(other));
+      expect(await wrong.publishMetadata(upload)).toMatchObject({ error: { code } });
+      const allowing = await world.openRepository(world.firstRoot, wordsOf(word));
+      expect(await allowing.publishMetadata(upload)).toMatchObject({ value: { isNew: true } });
+    },
+  );
+
+  test('when the server is told words of graphs, environment and flags read the same list; what is no word is a start-up error', () => {
+    const parse = (words: string) =>
+      parseServerConfig({
+        ...{ file: undefined, settings: [] },
+        environment: { SKEIN_SERVER_POLICY_ONNX: words },
+      });
+    expect(parse('ep-context,com.microsoft')).toMatchObject({
+      value: { policy: { onnx: { epContext: true, domains: ['com.microsoft'] } } },
+    });
+    expect(parse('everything')).toMatchObject({ error: { code: 'config-invalid' } });
+    const silent = parseServerConfig({ file: undefined, environment: {}, settings: [] });
+    expect(silent).toMatchObject({
+      value: { policy: { onnx: { epContext: false, domains: [] } } },
+    });
   });
 
   test('when what was published changes, vanishes or goes back, it is refused', async () => {

@@ -134,3 +134,45 @@ test('when a round takes hold of a blob while an earlier one goes, it stays', as
   expect(await shelf.collect()).toBe(1);
   expect(await blobs.size(late)).toBeDefined();
 });
+
+test('when the process ends between a blob and what is written about it, the blob is found and goes', async () => {
+  const { clock, blobs, store } = world;
+  let writes = 0;
+  const cut = new UploadShelf({
+    ...{ clock, blobs },
+    store: {
+      read: (work) => store.read(work),
+      transaction: (work) => {
+        writes += 1;
+        if (writes > 1) throw new OperatingError('store-failed', 'the power went');
+        return store.transaction(work);
+      },
+      close: () => store.close(),
+    },
+  });
+  await expect(cut.put(digest, streamOf(loose))).rejects.toMatchObject({ code: 'store-failed' });
+  expect(await blobs.size(digest)).toBe(loose.length);
+  world.clock.ms += weekMs + 1;
+  expect(await repository.collectGarbage()).toBe(1);
+  expect(await blobs.size(digest)).toBeUndefined();
+});
+
+test('when somebody announces a digest without its bytes, it becomes neither a bundle’s nor a record', async () => {
+  const terms = { purpose: 'round', bytesMax: 1_000 } as const;
+  const purpose = () => world.store.read(async (view) => (await view.blobs.get(digest))?.purpose);
+  const guess = () => repository.putBlob(digest, streamOf(utf8('not these bytes')));
+  expect(await guess()).toMatchObject({ error: { code: 'upload-digest-mismatch' } });
+  expect(await purpose()).toBeUndefined();
+  expect(await repository.putBlob(digest, streamOf(loose), terms)).toMatchObject({ ok: true });
+  expect(await purpose()).toBe('round');
+  expect(await guess()).toMatchObject({ error: { code: 'upload-digest-mismatch' } });
+  expect(await purpose()).toBe('round');
+  const scope = { fleets: 'all', seesUploads: true } as const;
+  expect(await repository.registry.blobSize(scope, digest)).toBeUndefined();
+  expect(await repository.putBlob(digest, streamOf(loose))).toMatchObject({ ok: true });
+  expect(await purpose()).toBe('bundle');
+  const small = { ...terms, bytesMax: 3 };
+  expect(await repository.putBlob(digest, streamOf(loose), small)).toMatchObject({
+    error: { code: 'too-large' },
+  });
+});

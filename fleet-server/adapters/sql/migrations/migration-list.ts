@@ -6,6 +6,7 @@ import { devicesByPresenceMigration } from './0005-devices-by-presence.ts';
 import { regressionsMigration } from './0006-regressions.ts';
 import { blobPurposeMigration } from './0007-blob-purpose.ts';
 import { bundleMinAgentMigration } from './0008-bundle-min-agent.ts';
+import { bundleContentMigration } from './0009-bundle-content.ts';
 import type { Migration } from './migrate-database.ts';
 
 /** In order; a published migration is never changed, only followed. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   regressionsMigration,
   blobPurposeMigration,
   bundleMinAgentMigration,
+  bundleContentMigration,
 ];

@@ -1,23 +1,26 @@
-import { type Digest, type FleetId } from '../../../../shared/core/ids.ts';
+import { sql } from 'kysely';
+import type { Digest, FleetId, TargetPath } from '../../../../shared/core/ids.ts';
 import { type BlobPurpose, type Bundle, everyFleet } from '../../../core/model/bundle.ts';
 import type {
   BlobRepository,
+  BundleContentReader,
   BundleRepository,
   TufFileRepository,
 } from '../../../ports/repositories/bundle-repositories.ts';
-import { insertRows, pageLimit } from '../json-rows.ts';
+import { insertRows, listed, pageLimit } from '../json-rows.ts';
 import type { Queries, StoreSchema } from '../schema.ts';
 
 /** A fleet's own bundle stands before every fleet's of the same path: `*` sorts below any name. */
 const readableBy = (fleet: FleetId): readonly Bundle['fleet'][] => [fleet, everyFleet];
 
 export function sqlBundles(queries: Queries): BundleRepository {
-  const withBlobs = (rows: readonly StoreSchema['bundles'][]): Promise<readonly Bundle[]> =>
-    Promise.all(rows.map(async (row) => ({ ...row, blobs: await blobsOf(queries, row) })));
+  const withBlobs = (rows: readonly StoreSchema['bundles'][]) => bundlesOf(queries, rows);
   const readable = (fleet: FleetId) =>
     queries.selectFrom('bundles').selectAll().where('fleet', 'in', readableBy(fleet));
 
   return {
+    ...bundleContents(queries),
+
     get: async (fleet, path) => {
       const rows = readable(fleet).where('path', '=', path).orderBy('fleet', 'desc').limit(1);
       return (await withBlobs(await rows.execute()))[0] ?? null;
@@ -53,9 +56,15 @@ export function sqlBundles(queries: Queries): BundleRepository {
     namesBlob: async (fleet, blob) => {
       const row = await queries
         .selectFrom('bundleBlobs')
-        .select('path')
+        .innerJoin('bundles', (join) =>
+          join
+            .onRef('bundles.fleet', '=', 'bundleBlobs.fleet')
+            .onRef('bundles.path', '=', 'bundleBlobs.path'),
+        )
+        .select('bundles.path')
         .where('blob', '=', blob)
-        .where('fleet', 'in', readableBy(fleet))
+        .where('bundleBlobs.fleet', 'in', readableBy(fleet))
+        .where('contentReleasedAtMs', 'is', null)
         .limit(1)
         .executeTakeFirst();
       return row !== undefined;
@@ -71,17 +80,59 @@ export function sqlBundles(queries: Queries): BundleRepository {
       );
     },
 
-    setStatus: async (fleet, path, status) => {
+    setStatus: async (fleet, path, { status, nowMs }) => {
       const result = await queries
         .updateTable('bundles')
-        .set({ status })
+        .set({ status, statusSinceMs: nowMs })
         .where('fleet', '=', fleet)
         .where('path', '=', path)
         .executeTakeFirst();
       return result.numUpdatedRows > 0n;
     },
+
+    setContentReleased: async (path, contentReleasedAtMs) => {
+      const rows = queries.updateTable('bundles').set({ contentReleasedAtMs });
+      await rows.where('path', '=', path).execute();
+    },
   };
 }
+
+function bundleContents(queries: Queries): BundleContentReader {
+  return {
+    listRows: async (path) => {
+      const rows = queries.selectFrom('bundles').selectAll().where('path', '=', path);
+      return bundlesOf(queries, await rows.orderBy('fleet').execute());
+    },
+
+    listRetired: async (sinceMs, { after, limit }) => {
+      let rows = queries.selectFrom('bundles').select('path');
+      rows = rows.where('contentReleasedAtMs', 'is', null);
+      if (after !== undefined) rows = rows.where('path', '>', after);
+      const retired = rows
+        .groupBy('path')
+        .having(sql`max(${sql.ref('status')} = 'live')`, '=', 0)
+        .having((eb) => eb.fn.max('statusSinceMs'), '<=', sinceMs);
+      return pathsOf(await retired.orderBy('path').limit(pageLimit(limit)).execute());
+    },
+
+    listReleased: async (paths) => {
+      const rows = queries.selectFrom('bundles').select('path').distinct();
+      const released = rows
+        .where('path', 'in', listed(paths))
+        .where('contentReleasedAtMs', 'is not', null);
+      return pathsOf(await released.orderBy('path').execute());
+    },
+  };
+}
+
+const pathsOf = (rows: readonly { readonly path: TargetPath }[]): readonly TargetPath[] =>
+  rows.map(({ path }) => path);
+
+const bundlesOf = (
+  queries: Queries,
+  rows: readonly StoreSchema['bundles'][],
+): Promise<readonly Bundle[]> =>
+  Promise.all(rows.map(async (row) => ({ ...row, blobs: await blobsOf(queries, row) })));
 
 async function blobsOf(
   queries: Queries,
@@ -171,7 +222,8 @@ export function sqlBlobs(queries: Queries): BlobRepository {
         .onConflict((conflict) =>
           conflict.column('digest').doUpdateSet((eb) => ({
             storedAtMs: eb.fn<number>('max', ['blobs.storedAtMs', 'excluded.storedAtMs']),
-            // 'bundle' sorts before 'round'.
+            sizeBytes: eb.fn<number>('max', ['blobs.sizeBytes', 'excluded.sizeBytes']),
+            // 'bundle' sorts before 'round', and both before 'transient'.
             purpose: eb.fn<BlobPurpose>('min', ['blobs.purpose', 'excluded.purpose']),
           })),
         )
@@ -190,6 +242,11 @@ export function sqlBlobs(queries: Queries): BlobRepository {
       await release(holder);
       const holds = [...new Set(digests)].map((digest) => ({ holder, digest }));
       await insertRows(queries, 'blobHolds', holds);
+    },
+
+    holdMore: async (holder, digest) => {
+      const holds = queries.insertInto('blobHolds').values({ holder, digest });
+      await holds.onConflict((conflict) => conflict.doNothing()).execute();
     },
 
     release,

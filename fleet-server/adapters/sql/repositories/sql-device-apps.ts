@@ -1,12 +1,14 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { concatBytes } from '../../../../shared/core/bytes.ts';
-import type { DeviceId, Digest } from '../../../../shared/core/ids.ts';
+import type { DeviceId, Digest, FleetId } from '../../../../shared/core/ids.ts';
 import type { DesiredEnvelope, DeviceApp } from '../../../core/model/device-app.ts';
 import type {
   DesiredEnvelopeRepository,
   DeviceAppRepository,
+  DigestWalk,
+  FoundDigests,
 } from '../../../ports/repositories/device-app-repository.ts';
-import { element, listed, upsertRows } from '../json-rows.ts';
+import { element, listed, pageLimit, upsertRows } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries } from '../schema.ts';
 
@@ -64,6 +66,8 @@ export function sqlDeviceApps(queries: Queries): DeviceAppRepository {
         .orderBy('digest')
         .execute(),
 
+    findNeeded: (fleet, walk) => findNeeded(queries, fleet, walk),
+
     isKnownGood: async (fleet, app) => {
       const row = await queries
         .selectFrom('deviceApps')
@@ -79,6 +83,39 @@ export function sqlDeviceApps(queries: Queries): DeviceAppRepository {
     put: (record) => putApps(queries, [record]),
     putMany: (records) => putApps(queries, records),
   };
+}
+
+/** Each row is compared with the list first, and taken apart only where it names something of it. */
+async function findNeeded(
+  queries: Queries,
+  fleet: FleetId,
+  { digests, page: { after = '' as DeviceId, limit } }: DigestWalk,
+): Promise<FoundDigests> {
+  const end = await queries
+    .selectFrom('deviceApps')
+    .select('device')
+    .where('fleet', '=', fleet)
+    .where('device', '>', after)
+    .orderBy('device')
+    .offset(pageLimit(limit) - 1)
+    .limit(1)
+    .executeTakeFirst();
+  const entries = ['desired', 'previous', 'target'] as const;
+  const named = [
+    ...(['active', 'lastGood'] as const).map((column) => sql`apps.${sql.ref(column)}`),
+    ...entries.map((column) => sql`json_extract(apps.${sql.ref(column)}, '$.digest')`),
+  ];
+  const isAsked = (value: RawBuilder<unknown>) => sql`${value} in ${listed(digests)}`;
+  const { rows } = await sql<{ digest: Digest }>`select distinct named.value as digest
+    from ${sql.table('deviceApps')} as apps, json_each(json_array(${sql.join(named)})) as named
+    where apps.fleet = ${fleet} and apps.device > ${after}
+      and ${end === undefined ? sql`true` : sql`apps.device <= ${end.device}`}
+      and (${sql.join(named.map(isAsked), sql` or `)})
+      and ${isAsked(sql`named.value`)}
+      and exists (select 1 from devices where devices.fleet = apps.fleet
+        and devices.device = apps.device and devices.state in ('pending', 'accepted'))
+    order by digest`.execute(queries);
+  return { digests: rows.map(({ digest }) => digest), last: end?.device ?? null };
 }
 
 const putApps = (queries: Queries, records: readonly DeviceApp[]): Promise<void> =>

@@ -97,10 +97,13 @@ function orders(queries: Queries): Pick<DeviceRepository, 'issue' | 'requireRepo
         issuedGeneration,
         issuedDirectorVersion ?? null,
       ]);
-      await sql`update ${sql.table('devices')} set issuedGeneration = ${element(1)},
-          issuedDirectorVersion = coalesce(${element(2)}, issuedDirectorVersion)
-        from json_each(${JSON.stringify(rows)})
-        where fleet = ${fleet} and device = ${element(0)}`.execute(queries);
+      // Materialized, or SQLite reads the whole list again for every device of the fleet.
+      await sql`with issued (id, generation, version) as materialized (
+          select ${sql.join([0, 1, 2].map(element))} from json_each(${JSON.stringify(rows)})
+        )
+        update ${sql.table('devices')} set issuedGeneration = generation,
+          issuedDirectorVersion = coalesce(version, issuedDirectorVersion)
+        from issued where fleet = ${fleet} and device = id`.execute(queries);
     },
 
     requireReports: async (fleet) => {

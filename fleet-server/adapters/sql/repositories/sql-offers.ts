@@ -1,7 +1,11 @@
 import { type Selectable, sql } from 'kysely';
-import type { DeviceId, FleetId, RolloutId } from '../../../../shared/core/ids.ts';
+import type { DeviceId, Digest, FleetId, RolloutId } from '../../../../shared/core/ids.ts';
 import { type Offer, openStatuses } from '../../../core/model/rollout.ts';
 import type { Exposure } from '../../../core/rollout/step-exposure.ts';
+import type {
+  DigestWalk,
+  FoundDigests,
+} from '../../../ports/repositories/device-app-repository.ts';
 import type { OfferRepository } from '../../../ports/repositories/offer-repository.ts';
 import { element, listed, pageLimit, upsertRows } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
@@ -21,6 +25,8 @@ export function sqlOffers(queries: Queries): OfferRepository {
       const row = await rowOf(queries, { fleet, rollout, device });
       return row === undefined ? null : offerOf(row);
     },
+
+    findPrevious: (fleet, rollout, walk) => findPrevious(queries, { fleet, rollout }, walk),
 
     put: (fleet, offer) => putOffers(queries, fleet, [offer]),
     putMany: (fleet, offers) => putOffers(queries, fleet, offers),
@@ -133,6 +139,25 @@ function offerLists(
         .orderBy('offers.rollout')
         .execute(),
   };
+}
+
+/** A device has one offer of a rollout, so a page of rows is a page of devices. */
+async function findPrevious(
+  queries: Queries,
+  { fleet, rollout }: { fleet: FleetId; rollout: RolloutId },
+  { digests, page: { after, limit } }: DigestWalk,
+): Promise<FoundDigests> {
+  let offers = queries
+    .selectFrom('offers')
+    .select('device')
+    .select(sql<Digest | null>`json_extract(${sql.ref('previous')}, '$.digest')`.as('digest'))
+    .where('fleet', '=', fleet)
+    .where('rollout', '=', rollout);
+  if (after !== undefined) offers = offers.where('device', '>', after);
+  const rows = await offers.orderBy('device').limit(pageLimit(limit)).execute();
+  const named = new Set(rows.map(({ digest }) => digest));
+  const last = rows.length < limit ? null : (rows.at(-1)?.device ?? null);
+  return { digests: digests.filter((digest) => named.has(digest)).sort(), last };
 }
 
 function offerCounts(queries: Queries): Pick<OfferRepository, 'counts' | 'failureCodes'> {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Round } from '../../../core/model/round.ts';
 import type { RoundRepository } from '../../../ports/repositories/round-repository.ts';
-import { pageLimit } from '../json-rows.ts';
+import { listed, pageLimit } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries } from '../schema.ts';
 
@@ -26,6 +26,16 @@ export function sqlRounds(queries: Queries): RoundRepository {
           eb(eb.refTuple('createdAtMs', 'round'), '<', eb.tuple(after.createdAtMs, after.round)),
         );
       }
+      const ordered = rows.orderBy('createdAtMs', 'desc').orderBy('round', 'desc');
+      return shape.toNouns(await ordered.limit(pageLimit(limit)).execute());
+    },
+
+    listIn: async (fleet, statuses, limit) => {
+      const rows = queries
+        .selectFrom('rounds')
+        .selectAll()
+        .where('fleet', '=', fleet)
+        .where('status', 'in', listed(statuses));
       const ordered = rows.orderBy('createdAtMs', 'desc').orderBy('round', 'desc');
       return shape.toNouns(await ordered.limit(pageLimit(limit)).execute());
     },
