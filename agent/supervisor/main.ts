@@ -3,6 +3,7 @@ import { systemClock } from '../../shared/adapters/clock/system-clock.ts';
 import { NodeDisk } from '../../shared/adapters/disk/node-disk.ts';
 import { createLineLog } from './adapters/line-log.ts';
 import { createNodeProcessHost } from './adapters/node-process-host.ts';
+import { smallHeap } from './adapters/small-heap.ts';
 import { type SupervisionPolicy, supervisionPolicy } from './core/supervision-policy.ts';
 import { Supervisor } from './runner/supervisor.ts';
 
@@ -15,19 +16,6 @@ export interface SuperviseOptions {
   readonly stateFolder: string;
   readonly policy?: Partial<SupervisionPolicy>;
 }
-
-/**
- * The agent mostly waits. A small young generation, compact code and two allocation arenas (glibc gives each thread
- * one of its own) cost it nothing; the optimizing compiler, whose own pages come into memory with its first use, is
- * kept for what runs often; and `gc` is there for what starting left behind.
- */
-const smallHeap = {
-  nodeFlags: [
-    ...['--max-semi-space-size=1', '--optimize-for-size', '--max-lazy', '--expose-gc'],
-    ...['--no-sparkplug', '--interrupt-budget=1000000'],
-  ],
-  environment: { MALLOC_ARENA_MAX: '2' },
-};
 
 /** Composes and runs the supervisor in this process; resolves with the exit code. */
 export async function supervise(options: SuperviseOptions): Promise<number> {

@@ -15,6 +15,19 @@ processHostSuite('child processes', () => ({
 }));
 processHostSuite('virtual processes', () => virtual());
 
+test('when this Node refuses a flag that keeps children small, the next start does without', async () => {
+  const program = new URL('./child-program.mjs', import.meta.url);
+  const small = { nodeFlags: ['--no-such-flag-of-any-node'], environment: {} };
+  const host = createNodeProcessHost(new Map([['child', program]]), small);
+  const asked = { program: 'child', arguments: ['talker'] };
+  const ended = () =>
+    new Promise<number | null>((resolve) => {
+      void host.spawn(asked, { message: () => undefined, exited: ({ code }) => resolve(code) });
+    });
+  expect(await ended()).toBe(9);
+  expect(await ended()).toBe(7);
+});
+
 interface Virtual extends ProcessHostUnderTest {
   readonly host: SimProcessHost;
   readonly loop: TimeLoop;

@@ -13,14 +13,19 @@ export interface SmallProcess {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** With which Node ends when it does not know one of its flags (nodejs.org/api/process.html, "Exit codes"). */
+const invalidArgument = 9;
+
 /**
  * ProcessHost over child_process. `programs` maps the names that may be spawned to built files; `small` keeps a
- * child's memory small.
+ * child's memory small. Flags that this Node refuses are left out from the next start on: small is a wish, running is
+ * not.
  */
 export function createNodeProcessHost(
   programs: ReadonlyMap<string, URL>,
   small: SmallProcess = { nodeFlags: [], environment: {} },
 ): ProcessHost {
+  let { nodeFlags } = small;
   return {
     spawn: async (options, listener) => {
       const file = programs.get(options.program);
@@ -29,13 +34,20 @@ export function createNodeProcessHost(
       }
       const child = fork(file, [...options.arguments], {
         // Never this process's own flags, a debugger's port among them.
-        execArgv: [...small.nodeFlags],
+        execArgv: [...nodeFlags],
         // What the owner has set wins.
         env: { ...small.environment, ...process.env },
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
       await spawned(child);
-      child.on('message', (message) => listener.message(message));
+      let isHeard = false;
+      child.on('message', (message) => {
+        isHeard = true;
+        listener.message(message);
+      });
+      child.once('exit', (code) => {
+        if (code === invalidArgument && !isHeard) nodeFlags = [];
+      });
       reportEnd(child, listener);
       // A send to a child that is just ending; its exit is the news.
       child.on('error', () => undefined);
