@@ -10,6 +10,10 @@ export const exitCodes = {
   timeout: 7,
   policyFailed: 8,
   signature: 9,
+  /** A simulated run that ended by itself, that did not come to an end, and in which a promise was broken. */
+  simulationCrashed: 127,
+  simulationStuck: 128,
+  simulationBroken: 129,
   interrupted: 130,
 } as const;
 
@@ -19,6 +23,7 @@ export const exitCodeHelp = `
 Exit codes:
   0 ok           1 failed     2 usage          3 not found          4 auth
   5 conflict     7 timeout    8 policy failed  6 rollout unhealthy  9 signature
+  127 simulation crashed   128 simulation stuck   129 simulation broke a promise
   130 interrupted`;
 
 /** A command that has said what went wrong and only wants the process to end with this code. */

@@ -93,6 +93,11 @@ const nouns: readonly Noun[] = [
     load: async () => (await import('./event/command.ts')).registerEvent,
   },
   {
+    name: 'sim',
+    summary: 'live through faults: run the real server and agents in a simulated world',
+    load: async () => (await import('./sim/command.ts')).registerSim,
+  },
+  {
     name: 'doctor',
     summary: 'check this machine, a server, and a state folder, and say what to do',
     load: async () => (await import('./doctor/command.ts')).registerDoctor,

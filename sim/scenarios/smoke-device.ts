@@ -15,7 +15,7 @@ import { MemoryDisk, PowerCut } from '../world/memory-disk.ts';
 import { MemoryInputSource } from '../world/memory-input-source.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import type { SimBroker } from '../world/sim-broker.ts';
-import { SimClock, soundClock, type WorldTime } from '../world/sim-clock.ts';
+import { type ClockFaults, SimClock, type WorldTime } from '../world/sim-clock.ts';
 import { type OriginHandler, SimFetcher } from '../world/sim-fetcher.ts';
 import type { SimRandom } from '../world/sim-random.ts';
 import type { TimeLoop } from '../world/time-loop.ts';
@@ -33,11 +33,20 @@ export interface SmokeDeviceOptions {
   readonly pinnedRoot: Uint8Array;
   readonly claim: string;
   readonly audience: string;
-  readonly skewMs: number;
+  readonly clock: ClockFaults;
+  /** How often it meets an input and seals a window; ten inputs a second and a window each second when absent. */
+  readonly rhythm?: SmokeRhythm;
   readonly modelOf: (source: ModelSource, disk: MemoryDisk) => Promise<MemoryModel | undefined>;
   /** What it meets, in turn; the smoke input without a label when absent. */
   readonly inputs?: readonly SmokeInput[];
 }
+
+export interface SmokeRhythm {
+  readonly inputGapMs: number;
+  readonly windowMs: number;
+}
+
+const busy: SmokeRhythm = { inputGapMs: 100, windowMs: 1_000 };
 
 export interface SmokeInput {
   readonly tensor: Tensor;
@@ -53,6 +62,8 @@ export class SmokeDevice {
   inputsPushed = 0;
   /** How the inputs ended: `ok`, or the code. */
   readonly outcomes = new Map<string, number>();
+  /** World time at which its newest boot was over; `null` while it has no power. */
+  upSinceMs: number | null = null;
   /** Of the newest boot; absent when the power went before it was up. */
   agent: DeviceAgent | undefined;
   readonly #options: SmokeDeviceOptions;
@@ -64,9 +75,9 @@ export class SmokeDevice {
   }
 
   async boot(): Promise<void> {
-    const { id, fleet, time, loop, broker, origin, random, modelOf, skewMs } = this.#options;
+    const { id, fleet, time, loop, broker, origin, random, modelOf } = this.#options;
     const { deviceKey, pinnedRoot, claim, audience } = this.#options;
-    const clock = new SimClock(time, id, { ...soundClock, skewMs });
+    const clock = new SimClock(time, id, this.#options.clock);
     const stop = new AbortController();
     this.#stop = stop;
     this.agent = undefined;
@@ -81,7 +92,8 @@ export class SmokeDevice {
         }),
       },
       {
-        ...{ deviceKey, pinnedRoot, claim, audience, windowMs: 1_000, threads: 1 },
+        ...{ deviceKey, pinnedRoot, claim, audience, threads: 1 },
+        windowMs: this.#rhythm.windowMs,
         ...{ address: { fleet, device: id }, agentVersion: '0.1.0', zone: undefined },
         boot: hexOf(random.bytes(16)) as BootId,
         builtAtMs: Date.UTC(2025, 0, 1),
@@ -110,16 +122,21 @@ export class SmokeDevice {
     });
     this.#life = loop.track(id, living.catch(onlyPowerCut));
     await loop.runUntil(opening.then(() => undefined, onlyPowerCut));
+    this.upSinceMs = time.nowMs;
   }
 
-  /** Ten inputs a second, in turn. */
+  get #rhythm(): SmokeRhythm {
+    return this.#options.rhythm ?? busy;
+  }
+
+  /** One input after the other, in turn. */
   async #push(
     source: MemoryInputSource,
     { clock, signal }: { readonly clock: SimClock; readonly signal: AbortSignal },
   ): Promise<void> {
     const { inputs = [{ tensor: smokeInput }] } = this.#options;
     for (let turn = 0; ; turn += 1) {
-      await clock.sleepUntil(clock.monotonicMs() + 100, signal);
+      await clock.sleepUntil(clock.monotonicMs() + this.#rhythm.inputGapMs, signal);
       if (signal.aborted) return;
       const { tensor, label } = inputs[turn % inputs.length] ?? { tensor: smokeInput };
       const tensors = new Map([['x', { ...tensor, bytes: tensor.bytes.slice() }]]);
@@ -136,6 +153,7 @@ export class SmokeDevice {
 
   /** An orderly end: what is under way finishes. */
   async end(): Promise<void> {
+    this.upSinceMs = null;
     this.#stop.abort();
     await this.#options.loop.runUntil(this.#life);
   }
@@ -145,6 +163,17 @@ export class SmokeDevice {
     this.#options.broker.vanish(this.#options.id);
     await this.end();
     this.disk.powerCut();
+  }
+
+  /** The power goes in one of its next writes; after half a minute without so many, in the very next one. */
+  async losePowerInWrite(writesLater: number): Promise<void> {
+    const { disk } = this;
+    disk.faults.powerCutAtStep = disk.steps + writesLater;
+    for (let second = 0; second < 30 && !disk.isOff; second += 1) {
+      await this.#options.loop.runFor(1_000);
+    }
+    if (!disk.isOff) disk.faults.powerCutAtStep = disk.steps + 1;
+    await this.losePower();
   }
 }
 

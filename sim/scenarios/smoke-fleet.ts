@@ -10,14 +10,14 @@ import { PinnedZones } from '../world/pinned-zones.ts';
 import { RecordingLog } from '../world/recording-log.ts';
 import { seededSigner } from '../world/seeded-keys.ts';
 import { SimBroker } from '../world/sim-broker.ts';
-import { SimClock, WorldTime } from '../world/sim-clock.ts';
+import { type ClockFaults, SimClock, soundClock, WorldTime } from '../world/sim-clock.ts';
 import type { OriginHandler } from '../world/sim-fetcher.ts';
 import { SimRandom } from '../world/sim-random.ts';
 import { SimSessionTokens } from '../world/sim-session-tokens.ts';
 import { TimeLoop } from '../world/time-loop.ts';
 import type { LearningFleet } from './learning-fleet.ts';
 import { type SmokeBehaviour, smokeApp, smokeBundle, smokeModel } from './smoke-bundles.ts';
-import { SmokeDevice } from './smoke-device.ts';
+import { SmokeDevice, type SmokeRhythm } from './smoke-device.ts';
 import { type SmokeMetadata, smokeOrigin, smokeRepository } from './smoke-origin.ts';
 
 export const smokeFleet = 'smoke' as FleetId;
@@ -30,6 +30,7 @@ export interface SmokeOptions extends SmokeMetadata {
   readonly learning?: LearningFleet;
   /** Window over which the server spreads its fleet; 0 when absent. */
   readonly jitterMs?: number;
+  readonly rhythm?: SmokeRhythm;
 }
 
 /** One server and a few devices on twins alone; the runners and cores are the product's own. */
@@ -54,14 +55,16 @@ export class SmokeFleet {
   readonly repository;
   readonly broker: SimBroker;
   readonly #learning: LearningFleet | undefined;
+  readonly #rhythm: SmokeRhythm | undefined;
   readonly #tokens: SimSessionTokens;
   readonly #clock: SimClock;
   readonly #stop = new AbortController();
   #serving: Promise<void> = Promise.resolve();
 
   constructor(seed: string, behaviours: readonly SmokeBehaviour[], options: SmokeOptions = {}) {
-    const { learning, jitterMs = 0, ...metadata } = options;
+    const { learning, jitterMs = 0, rhythm, ...metadata } = options;
     this.#learning = learning;
+    this.#rhythm = rhythm;
     this.#seed = seed;
     this.#metadata = metadata;
     this.#behaviours = behaviours;
@@ -93,8 +96,11 @@ export class SmokeFleet {
     );
   }
 
-  /** The server is up and has enrolled `devices`, whose clocks may be as wrong as `skewMs` says. */
-  async open(devices: number, skewMs: (place: number) => number = () => 0): Promise<void> {
+  /** The server is up and has enrolled `devices`, whose clocks may be as wrong as `clockOf` says. */
+  async open(
+    devices: number,
+    clockOf: (place: number) => ClockFaults = () => soundClock,
+  ): Promise<void> {
     const nowMs = this.time.startWallMs;
     await this.loop.runUntil(
       this.store.transaction(async (tx) => {
@@ -111,7 +117,7 @@ export class SmokeFleet {
     );
     await this.#openLearning();
     this.#serving = this.loop.track('server', this.server.run(this.#stop.signal));
-    for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, skewMs(i));
+    for (let i = 0; i < devices; i += 1) await this.#addDevice(`edge-${i}` as DeviceId, clockOf(i));
   }
 
   /** The offline keys publish the next version of the repository, in which these bundles are revoked. */
@@ -150,7 +156,7 @@ export class SmokeFleet {
     await this.loop.runUntil(learning.server.open({ ...world, random }, this.repository));
   }
 
-  async #addDevice(id: DeviceId, skewMs: number): Promise<void> {
+  async #addDevice(id: DeviceId, clock: ClockFaults): Promise<void> {
     const fixed = smokeOrigin(this.server, this.repository.files);
     const answer = this.#learning?.server.origin(fixed) ?? fixed;
     const origin: OriginHandler = async (request) => {
@@ -161,7 +167,8 @@ export class SmokeFleet {
     };
     const learnt = this.#learning?.devices;
     const device = new SmokeDevice({
-      ...{ id, origin, skewMs, claim, audience },
+      ...{ id, origin, clock, claim, audience },
+      ...(this.#rhythm === undefined ? {} : { rhythm: this.#rhythm }),
       ...{ time: this.time, loop: this.loop, broker: this.broker },
       fleet: smokeFleet,
       deviceKey: seededSigner(`${this.#seed}/${id}`),

@@ -12,6 +12,7 @@ import { smokeApp, smokeBundle } from '../../sim/scenarios/smoke-bundles.ts';
 import { smokeFleet as fleet, SmokeFleet } from '../../sim/scenarios/smoke-fleet.ts';
 import { startRollout } from '../../sim/scenarios/smoke-world.ts';
 import { seededSigner } from '../../sim/world/seeded-keys.ts';
+import { soundClock } from '../../sim/world/sim-clock.ts';
 import { forgeCandidate, StolenKeys } from '../support/stolen-keys.ts';
 
 const device = 'edge-0' as DeviceId;
@@ -21,7 +22,7 @@ const stepMs = 100;
 /** A fleet in which v1 was proven and v2 is signed but was never ordered. */
 async function provenFleet(seed: string, skewMs?: (place: number) => number): Promise<SmokeFleet> {
   const world = new SmokeFleet(seed, [{ version: '1.0.0' }, { version: '2.0.0' }]);
-  await world.open(2, skewMs);
+  await world.open(2, (place) => ({ ...soundClock, skewMs: skewMs?.(place) ?? 0 }));
   await world.loop.runFor(10 * secondMs);
   await world.loop.runUntil(startRollout(world, bundleAt(world, 0)));
   await world.loop.runFor(60 * secondMs);

@@ -2,7 +2,10 @@ import { DeviceAgent } from '../../agent/runner/device-agent.ts';
 import type { TimedAnswer } from '../../agent/runner/model-host.ts';
 import { base64Of, hexOf } from '../../shared/core/bytes.ts';
 import type { BootId, DeviceId } from '../../shared/core/ids.ts';
-import { createMemoryRuntime } from '../../shared/runtime/memory/memory-runtime.ts';
+import {
+  createMemoryRuntime,
+  memoryRuntimeVersion,
+} from '../../shared/runtime/memory/memory-runtime.ts';
 import {
   type SmokeBehaviour,
   smokeApp,
@@ -124,7 +127,7 @@ export class QuietDevice {
         boot: hexOf(random.bytes(16)) as BootId,
         ...{ audience: 'https://smoke', claim: undefined, pinnedRoot: repository.root },
         ...{ agentVersion: '0.1.0', builtAtMs: Date.UTC(2025, 0, 1), zone: undefined },
-        facts: { providers: 'cpu' },
+        facts: { providers: 'cpu', 'runtime.version': memoryRuntimeVersion },
         ...{ windowMs: hourMs, threads: 1, memoryBytesMax: 1_000_000, monthlyBytesMax: undefined },
         askToBeKilled: () => undefined,
       },
