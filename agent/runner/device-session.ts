@@ -29,8 +29,8 @@ export interface DeviceSessionOptions {
 
 export interface LoggedIn {
   readonly grant: SessionGrant;
-  /** Server time bound to this login's nonce, or `undefined` when no director key vouches for it. */
-  readonly trustedNowMs: number | undefined;
+  /** Server time bound to this login's nonce, or `undefined` when none of these keys vouches for it. */
+  readonly trustedNowMs: (directorKeys: RoleKeys<'director'> | undefined) => number | undefined;
 }
 
 const decodeChallenge = createDecoder(ChallengeSchema, 4096);
@@ -56,8 +56,8 @@ export class DeviceSession {
     return (await this.#post('/device/v1/enrolments', envelope, decodeEnrolmentAnswer)).state;
   }
 
-  /** `directorKeys` come from signed metadata; without them the time is not believed, the session still is. */
-  async login(directorKeys: RoleKeys<'director'> | undefined): Promise<LoggedIn> {
+  /** Its time is believed under a director's key from signed metadata; the session is in any case. */
+  async login(): Promise<LoggedIn> {
     const { address, audience, random } = this.#options;
     const nonce = await this.#challenge();
     const deviceNonce = hexOf(random.bytes(32));
@@ -68,7 +68,7 @@ export class DeviceSession {
       deviceNonce,
     });
     const grant = await this.#post('/device/v1/sessions', envelope, decodeGrant);
-    return { grant, trustedNowMs: readServerTime(grant, deviceNonce, directorKeys) };
+    return { grant, trustedNowMs: (keys) => readServerTime(grant, deviceNonce, keys) };
   }
 
   async #challenge(): Promise<string> {

@@ -91,8 +91,10 @@ export class SessionLoop {
     if (claim !== undefined && memory.epoch === undefined && this.#enrolment !== 'accepted') {
       this.#enrolment = await session.enrol(claim);
     }
-    const director = (await catalogue.directorKeys()) ?? (await this.#firstDirectorKeys());
-    const { grant, trustedNowMs } = await session.login(director?.keys);
+    const { grant, trustedNowMs: timeUnder } = await session.login();
+    const trustedNowMs =
+      timeUnder((await catalogue.directorKeys())?.keys) ??
+      timeUnder((await this.#nextDirectorKeys())?.keys);
     await memory.keepEpoch(grant.epoch);
     await memory.keepJitter(grant.jitterMs);
     this.#bearer = grant.accessToken;
@@ -119,15 +121,18 @@ export class SessionLoop {
     }
   }
 
-  /** Before the first login nothing on disk says who directs; the pinned root does, at whatever time it is. */
-  async #firstDirectorKeys() {
+  /**
+   * Before the first login nothing on disk says who directs, and after a long absence what it says may be over: new
+   * keys sign the time, and without a believed time nothing else asks for them. Root tells, whatever time it is.
+   */
+  async #nextDirectorKeys() {
     const { catalogue, memory } = this.#options;
     const refreshed = await catalogue.refresh({ kind: 'at-least', nowMs: memory.floorMs });
     if (!refreshed.ok) {
       const { code, message } = refreshed.error;
       this.#options.log.warn(
         { event: 'metadata-refused', code, message },
-        'no director is known yet',
+        'no director is known that signs for this server',
       );
     }
     return catalogue.directorKeys();

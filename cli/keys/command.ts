@@ -61,8 +61,9 @@ function registerProposals(keys: Command, home: () => Workspace): void {
     keys.command('rotate').description('propose a root that replaces one key by another'),
   ).action((flags: ProposeFlags) =>
     orEnd(async () => {
-      if (flags.remove === undefined || flags.add === undefined) {
-        endWith(exitCodes.usage, 'rotate needs --remove and --add');
+      const adds = flags.add ?? flags.online;
+      if (adds === undefined || !removes(flags)) {
+        endWith(exitCodes.usage, 'rotate needs --add or --online, and --remove or --remove-online');
       }
       await propose(home(), flags);
     }),
@@ -73,11 +74,14 @@ function registerProposals(keys: Command, home: () => Workspace): void {
       .description('propose a root without a key that must not be trusted any more'),
   ).action((flags: ProposeFlags) =>
     orEnd(async () => {
-      if (flags.remove === undefined) endWith(exitCodes.usage, 'revoke needs --remove');
+      if (!removes(flags)) endWith(exitCodes.usage, 'revoke needs --remove or --remove-online');
       await propose(home(), flags);
     }),
   );
 }
+
+const removes = ({ remove, removeOnline }: ProposeFlags): boolean =>
+  (remove ?? removeOnline) !== undefined;
 
 const proposeOptions = (command: Command): Command =>
   withOutput(
@@ -89,6 +93,7 @@ const proposeOptions = (command: Command): Command =>
       )
       .option('--online <file>', "a server's public keys: adds its snapshot and timestamp")
       .option('--remove <role:key>', 'a key id, or the key as for --add; may repeat', collect)
+      .option('--remove-online <file>', 'such a file of keys that go: its snapshot and timestamp')
       .option('--threshold <role:n>', 'signatures a role needs; may repeat', collect)
       .option('--expires-days <days>', 'life of the new root', '365'),
   );

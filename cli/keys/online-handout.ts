@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { createDecoder } from '../../shared/codec/validator.ts';
 import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
+import { limits } from '../../shared/contracts/limits.ts';
 import { Hex32Schema } from '../../shared/contracts/names.ts';
 import { bytesOfHex, hexOf } from '../../shared/core/bytes.ts';
 import { invariant } from '../../shared/core/invariant.ts';
@@ -62,15 +63,20 @@ export const handedKeys = (
 ): readonly (readonly [OnlineRole, Uint8Array])[] =>
   onlineRoles.map((role) => [role, handedKey(handout, role)] as const);
 
-/** `director.json` as these keys ask for it; other keys than before need a higher version. */
+/**
+ * `director.json` as these keys ask for it; other keys than before need a higher version. Of the director only the new
+ * key counts. Audit keys stay beside the new one as long as there is room: heads that devices keep from before still
+ * bear witness, and a stolen audit key can sign no more than a head that disagrees.
+ */
 export function directorOf(
   { keys }: OnlineHandout,
   before: DirectorKeys | undefined,
 ): DirectorKeys {
   const { director, audit } = keys;
   const isSame =
-    before !== undefined && before.keys.join() === director && before.auditKeys.join() === audit;
-  return isSame
-    ? before
-    : { version: (before?.version ?? 0) + 1, keys: [director], auditKeys: [audit] };
+    before !== undefined && before.keys.join() === director && before.auditKeys[0] === audit;
+  if (isSame) return before;
+  const earlier = (before?.auditKeys ?? []).filter((key) => key !== audit);
+  const auditKeys = [audit, ...earlier].slice(0, limits.auditKeysMax);
+  return { version: (before?.version ?? 0) + 1, keys: [director], auditKeys };
 }

@@ -20,6 +20,7 @@ export interface ProposeFlags {
   readonly add?: readonly string[];
   readonly online?: string;
   readonly remove?: readonly string[];
+  readonly removeOnline?: string;
   readonly threshold?: readonly string[];
   readonly expiresDays: string;
   readonly output: OutputForm;
@@ -33,11 +34,14 @@ export async function propose(home: Workspace, flags: ProposeFlags): Promise<voi
   const change: RootChange = {
     add: [
       ...(await Promise.all((flags.add ?? []).map(keyNamed))),
-      ...(await onlineAdditions(flags.online)),
+      ...(await onlineKeysIn(flags.online)),
     ],
-    remove: await Promise.all(
-      (flags.remove ?? []).map((text) => removalNamed(text, current?.body)),
-    ),
+    remove: [
+      ...(await Promise.all((flags.remove ?? []).map((text) => removalNamed(text, current?.body)))),
+      ...(await onlineKeysIn(flags.removeOnline)).map(({ role, publicKey }) => {
+        return { role, keyId: keyIdOf(publicKey) };
+      }),
+    ],
     thresholds: new Map(
       (flags.threshold ?? []).map((text) => {
         const [role, count] = splitRole(text);
@@ -63,7 +67,8 @@ export async function propose(home: Workspace, flags: ProposeFlags): Promise<voi
 
 const asJson = ([subject = '', change = '']: readonly string[]) => ({ subject, change });
 
-async function onlineAdditions(file: string | undefined): Promise<RootChange['add']> {
+/** Those that stand in root; director, audit and federated stand in targets. */
+async function onlineKeysIn(file: string | undefined): Promise<RootChange['add']> {
   if (file === undefined) return [];
   const handout = await readHandout(file);
   if (!handout.ok) return endWith(exitCodes.usage, handout.error);

@@ -27,7 +27,7 @@ import type { BlobRefusal, BlobStore } from '../ports/blob-store.ts';
 import type { Store } from '../ports/store.ts';
 import { BundleKeeper, listRevivable } from './repository/bundle-keeper.ts';
 import { BundleLineages } from './repository/bundle-lineages.ts';
-import { nextFederatedFile } from './repository/federated-file.ts';
+import { nextFederatedFile, renewFederatedFiles } from './repository/federated-file.ts';
 import { planDelegated, planTopLevel } from './repository/plan-targets.ts';
 import { PublicationQueue } from './repository/publication-queue.ts';
 import {
@@ -199,9 +199,13 @@ export class ImageRepository {
     });
   }
 
-  /** Signs timestamp and snapshot again where they are past half of their life. */
+  /** Signs timestamp and snapshot again past half of their life, and candidates after a change of key. */
   async renew(): Promise<boolean> {
-    return this.#queue.alone(() => this.#files.renew());
+    return this.#queue.alone(async () => {
+      const isRenewed = await this.#files.renew();
+      const world = { ...this.#ports, load: () => this.#files.load() };
+      return (await renewFederatedFiles(world, (file) => this.#publish(file))) || isRenewed;
+    });
   }
 
   /** Removes one batch of uploads that no bundle came for. Returns how many. */
@@ -367,9 +371,8 @@ export class ImageRepository {
 
   async #readFacts(): Promise<void> {
     const trusted = await this.#files.load();
-    const { targets } = trusted;
-    if (targets === undefined) return;
-    const facts = await readTargetsFacts(targets, (target) => this.#readFixed(target));
+    if (trusted.targets === undefined) return;
+    const facts = await readTargetsFacts(trusted.targets, (target) => this.#readFixed(target));
     if (!facts.ok) throw new OperatingError('store-corrupt', facts.error.message);
     this.#facts = facts.value;
     this.#revocations = await this.#revocationsIn(facts.value, await this.#candidates(trusted));

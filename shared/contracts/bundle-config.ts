@@ -402,7 +402,7 @@ export const DirectorKeysSchema = Type.Object(
   {
     version: CounterSchema,
     keys: Type.Array(Hex32Schema, { minItems: 1, maxItems: 4 }),
-    auditKeys: Type.Array(Hex32Schema, { minItems: 1, maxItems: 4 }),
+    auditKeys: Type.Array(Hex32Schema, { minItems: 1, maxItems: limits.auditKeysMax }),
   },
   closed,
 );

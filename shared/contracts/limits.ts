@@ -340,6 +340,8 @@ export const limits = {
   ancestorsReadMax: 64,
   /** `director.json` and `revoked.json`: 4096 revocations of about 150 bytes. */
   fixedTargetBytesMax: 1024 * 1024,
+  /** Audit keys in `director.json`: the server's own, and three before it whose heads devices may still keep. */
+  auditKeysMax: 4,
   /** One metadata file over a slow radio. */
   metadataTimeoutMs: 60_000,
   /** One blob, all tries: 8 GiB at the minimum speed takes longer and resumes. */

@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseServerConfig } from '../../../fleet-server/config.ts';
-import type { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
+import { ImageRepository } from '../../../fleet-server/runner/image-repository.ts';
 import { streamOf } from '../../../shared/core/byte-stream.ts';
-import { utf8 } from '../../../shared/core/bytes.ts';
+import { textOf, utf8 } from '../../../shared/core/bytes.ts';
 import type { TargetPath } from '../../../shared/core/ids.ts';
+import type { KeyStore } from '../../../shared/ports/key-store.ts';
 import { digestOf } from '../../../shared/trust/hash.ts';
 import { MetadataStore } from '../../../shared/trust/tuf/metadata-store.ts';
 import { parseMetadata } from '../../../shared/trust/tuf/parse-metadata.ts';
-import { ed25519Key } from '../../../shared/trust/tuf/repository.ts';
+import { ed25519Key, signBodyOnline, targetsBody } from '../../../shared/trust/tuf/repository.ts';
 import { TufClient } from '../../../shared/trust/tuf/tuf-client.ts';
 import { MemoryDisk } from '../../../sim/world/memory-disk.ts';
 import { seededSigner } from '../../../sim/world/seeded-keys.ts';
@@ -441,6 +442,33 @@ describe('federated candidates', () => {
     expect(await world.publish(repository)).toBe('ok');
     world.delegations = [];
     expect(await world.publish(repository)).toBe('role-lost');
+  });
+
+  test('when targets delegate to another key, the server with that key signs the same candidates anew', async () => {
+    delegate();
+    await world.publish(repository);
+    const expiresAtMs = world.clock.ms + 86_400_000;
+    const body = targetsBody({ version: 7, expiresAtMs, targets: [] });
+    const bytes = await signBodyOnline(body, world.keys.signer('federated'));
+    const name = '7.federated-plant.json';
+    expect(await repository.publishMetadata({ name, bytes, actor: 'round' })).toMatchObject({
+      ok: true,
+    });
+    const next = seededSigner('next/federated');
+    const key = ed25519Key(next.publicKey);
+    world.delegations = world.delegations.map((grant) => ({ ...grant, keys: [key] }));
+    expect(await world.publish(repository)).toBe('ok');
+    expect(await repository.renew()).toBe(false);
+    const { store, blobs, clock, firstRoot } = world;
+    const keys: KeyStore = {
+      signer: (role) => (role === 'federated' ? next : world.keys.signer(role)),
+    };
+    repository = await ImageRepository.open({ store, blobs, keys, clock }, { firstRoot });
+    expect(await repository.renew()).toBe(true);
+    const version = Math.floor(clock.ms / 1000);
+    const renewed = await repository.readMetadata(`${version}.federated-plant.json`);
+    expect(textOf(renewed ?? bytes)).toContain(key.keyId);
+    expect(await repository.renew()).toBe(false);
   });
 
   test('when a candidate has no federable parent, the server does not publish it', async () => {
