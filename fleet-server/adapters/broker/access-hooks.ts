@@ -13,9 +13,15 @@ export interface AccessHookOptions {
 export function createAccessHooks({ sessions, clock, denied }: AccessHookOptions) {
   /** Slows a device that sends too fast: aedes reads on from a connection only when its last batch is done. */
   const paced = (session: DeviceSession, go: () => void): void => {
-    const waitMs = session.rate.reserve(clock.monotonicMs());
-    if (waitMs === 0 || session.client.closed) go();
-    else setTimeout(go, waitMs).unref();
+    const { rate, slowed, client } = session;
+    const waitMs = rate.reserve(clock.monotonicMs());
+    if (client.closed || (waitMs === 0 && slowed.length === 0)) {
+      go();
+      return;
+    }
+    // Each timer lets the oldest go: timers of different lengths may fire in another order than they were set.
+    slowed.push(go);
+    setTimeout(() => slowed.shift()?.(), waitMs).unref();
   };
 
   return {

@@ -23,6 +23,8 @@ export interface DeviceSession {
   readonly client: BrokerClient;
   readonly expiresAtMs: number;
   readonly rate: TokenBucket;
+  /** What goes on once its time has come, the oldest first; aedes bounds it by one batch. */
+  readonly slowed: (() => void)[];
   /** QoS of the granted `dn/+`, or `undefined` while the device does not listen. */
   subscribedQos: 0 | 1 | undefined;
   expiry: NodeJS.Timeout | undefined;
@@ -93,7 +95,11 @@ export class DeviceSessions {
     const { messagesPerSecond: perSecond, messagesBurst: burst } = this.#bounds;
     const rate = new TokenBucket({ perSecond, burst }, this.#clock.monotonicMs());
     const open = { subscribedQos: undefined, expiry: undefined };
-    const session: DeviceSession = { address, access, client, expiresAtMs, rate, ...open };
+    const slowed: DeviceSession['slowed'] = [];
+    const session: DeviceSession = {
+      ...{ address, access, client, expiresAtMs, rate, slowed },
+      ...open,
+    };
     this.#byClient.set(client, session);
     packet.clientId = addressKey(address);
     return ok(session);
