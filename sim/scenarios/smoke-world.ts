@@ -2,13 +2,11 @@ import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import type { RolloutState } from '../../fleet-server/core/rollout/rollout-state.ts';
 import { stateOf } from '../../fleet-server/runner/rollout/rollout-book.ts';
 import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
-import { utf8 } from '../../shared/core/bytes.ts';
-import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
 import type { DeviceId, RolloutId, TargetPath } from '../../shared/core/ids.ts';
 import { invariant } from '../../shared/core/invariant.ts';
-import { sha256Hex } from '../../shared/trust/hash.ts';
 import { smokeApp } from './smoke-bundles.ts';
 import { smokeFleet as fleet, SmokeFleet } from './smoke-fleet.ts';
+import { traceHashOf } from './trace-hash.ts';
 
 const person = { kind: 'person', name: 'operator' } as const;
 const secondMs = 1_000;
@@ -43,24 +41,12 @@ export async function runSmokeWorld(seed: string, devices = 6): Promise<SmokeRes
   }
   const running = new Map([...world.devices.keys()].map((id) => [id, world.versionOf(id)]));
   await world.stop();
-  const written = await world.loop.runUntil(
-    world.store.read(async (view) => ({
-      rollouts: await Promise.all(ids.map((id) => view.rollouts.get(fleet, id))),
-      audit: await view.audit.listAll({ limit: 500 }),
-      events: await view.events.list(fleet, { limit: 500 }),
-    })),
+  const rows = await world.loop.runUntil(
+    world.store.read((view) => Promise.all(ids.map((id) => view.rollouts.get(fleet, id)))),
   );
-  const journals: string[] = [];
-  for (const { disk } of world.devices.values()) {
-    for (const name of ['update', 'outbox']) {
-      const bytes = await disk.read(`state/${name}.journal`, { bytesMax: 1 << 24 });
-      journals.push(sha256Hex(bytes ?? new Uint8Array()));
-    }
-  }
-  const trace = canonicalJson({ ...written, journals } as unknown as Json);
   return {
-    traceHash: sha256Hex(utf8(trace)),
-    rollouts: written.rollouts.flatMap((row) => (row === null ? [] : [stateOf(row)])),
+    traceHash: await traceHashOf(world, ids),
+    rollouts: rows.flatMap((row) => (row === null ? [] : [stateOf(row)])),
     running,
     windowsCounted: world.metrics.value('skein_windows_total'),
     outcomes: outcomesOf(world),

@@ -2,11 +2,8 @@ import type { PackedBundle } from '../../firmware-bundles/pack/pack-bundle.ts';
 import { stateOf } from '../../fleet-server/runner/rollout/rollout-book.ts';
 import { verifyAudit } from '../../fleet-server/runner/verify-audit.ts';
 import type { RolloutRequest } from '../../shared/contracts/rollout.ts';
-import { utf8 } from '../../shared/core/bytes.ts';
-import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';
 import type { DeviceId, RolloutId } from '../../shared/core/ids.ts';
 import { createPrng } from '../../shared/core/prng.ts';
-import { sha256Hex } from '../../shared/trust/hash.ts';
 import { drawFaultPlan, type FaultKind, type FaultPlan } from '../faults/fault-plan.ts';
 import { FaultPlay, stepsOf } from '../faults/fault-play.ts';
 import type { Observer, SeenDevice, SeenRollout, WorldLook } from '../invariants/observer.ts';
@@ -17,6 +14,7 @@ import { smokeApp } from './smoke-bundles.ts';
 import type { SmokeDevice } from './smoke-device.ts';
 import { smokeFleet as fleet, SmokeFleet } from './smoke-fleet.ts';
 import { startRollout } from './smoke-world.ts';
+import { traceHashOf } from './trace-hash.ts';
 
 export interface SwarmOptions {
   readonly seed: string;
@@ -110,8 +108,10 @@ class Swarm {
     await world.stop();
     await this.#look();
     const rollouts = await this.#readRollouts();
+    const ids = this.#rollouts.map(({ id }) => id);
+    const traceHash = await traceHashOf(world, ids);
     return {
-      ...{ seed, devices, simulatedHours: hours, traceHash: await this.#trace() },
+      ...{ seed, devices, simulatedHours: hours, traceHash },
       faults: Object.fromEntries(this.#play.counts) as Record<FaultKind, number>,
       rollouts: rollouts.map(({ state }, at) => ({
         bundle: nameOf(this.#rollouts[at]?.bundle),
@@ -242,25 +242,6 @@ class Swarm {
       }
       return seen;
     });
-  }
-
-  async #trace(): Promise<string> {
-    const { store, devices, loop } = this.#world;
-    const written = await loop.runUntil(
-      store.read(async (view) => ({
-        rollouts: await Promise.all(this.#rollouts.map(({ id }) => view.rollouts.get(fleet, id))),
-        audit: await view.audit.listAll({ limit: 1_000 }),
-        events: await view.events.list(fleet, { limit: 1_000 }),
-      })),
-    );
-    const journals: string[] = [];
-    for (const { disk } of devices.values()) {
-      for (const name of ['update', 'outbox']) {
-        const bytes = await disk.read(`state/${name}.journal`, { bytesMax: 1 << 26 });
-        journals.push(sha256Hex(bytes ?? new Uint8Array()));
-      }
-    }
-    return sha256Hex(utf8(canonicalJson({ ...written, journals } as unknown as Json)));
   }
 }
 

@@ -5,7 +5,7 @@ import type {
   CohortTotalsRepository,
   WindowRepository,
 } from '../../../ports/repositories/telemetry-repositories.ts';
-import { listed } from '../json-rows.ts';
+import { listed, upsertRows } from '../json-rows.ts';
 import { RowShape } from '../row-shape.ts';
 import type { Queries } from '../schema.ts';
 
@@ -103,23 +103,11 @@ const insertWindows = async (
 
 function markWrites(queries: Queries): Pick<WindowRepository, 'putMarks' | 'removeMark'> {
   return {
-    putMarks: async (fleet, marks) => {
-      const rows = marks.map((mark) => [
-        mark.device,
-        mark.outbox,
-        mark.durable,
-        JSON.stringify(mark.ahead),
-        mark.latest,
-      ]);
-      const at = (index: number) => sql`json_extract(value, ${sql.lit(`$[${index}]`)})`;
-      await sql`insert into ${sql.table('windowMarks')} (fleet, device, outbox, durable, ahead, latest)
-        select ${fleet}, ${sql.join([0, 1, 2, 3, 4].map(at))}
-        from json_each(${JSON.stringify(rows)}) where true
-        on conflict (fleet, device, outbox) do update
-        set durable = excluded.durable, ahead = excluded.ahead, latest = excluded.latest`.execute(
-        queries,
-      );
-    },
+    putMarks: (fleet, marks) =>
+      upsertRows(queries, 'windowMarks', {
+        key: ['fleet', 'device', 'outbox'],
+        rows: marks.map((mark) => ({ ...markShape.toRow(mark), fleet })),
+      }),
 
     removeMark: async (fleet, device, outbox) => {
       const result = await queries
