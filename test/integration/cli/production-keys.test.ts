@@ -1,34 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeLayout } from '../../../firmware-bundles/pack/oci-layout.ts';
-import { house, shellBlocks, textOf } from '../../support/deploy-files.ts';
 import { doublerBundle } from '../../support/device-world.ts';
+import { FollowedPage, type Ran } from '../../support/followed-page.ts';
 import { freePorts } from '../../support/free-ports.ts';
 
 /** One folder for the whole page: each test goes on where the one before stopped. */
-let folder = '';
+let page: FollowedPage;
 let origin = '';
-let daemons: readonly ChildProcess[] = [];
-let blocks: readonly string[] = [];
-const at = (...parts: readonly string[]): string => join(folder, ...parts);
-const program = `${house}dist/cli/skein.js`;
-const page = textOf('docs/how-to/production-keys.md');
+const at = (...parts: readonly string[]): string => page.at(...parts);
+const shell = (script: string): Promise<Ran> => page.shell(script);
+const follow = (text: string): Promise<Ran> => page.follow(text);
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'skein-production-'));
   const [web = 0, mqtt = 0] = await freePorts(2);
   origin = `http://127.0.0.1:${web}`;
-  const here = page.replaceAll('8080', String(web)).replaceAll('1883', String(mqtt));
-  blocks = shellBlocks(here);
-  const [, yaml = ''] = /^```yaml\n(.*?)^```/ms.exec(here) ?? [];
-  await writeFile(at('server.yaml'), `${yaml}logLevel: silent\n`);
-  await mkdir(at('bin'));
-  await writeFile(at('bin', 'skein'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
-  await chmod(at('bin', 'skein'), 0o755);
+  const ports = new Map([
+    ['8080', web],
+    ['1883', mqtt],
+  ]);
+  page = await FollowedPage.open(['docs/how-to/production-keys.md'], ports);
+  await writeFile(at('server.yaml'), `${page.yaml}logLevel: silent\n`);
   await mkdir(at('carried'));
   for (const holder of [
     'root-1',
@@ -46,69 +39,7 @@ beforeAll(async () => {
   }
 });
 
-afterAll(async () => {
-  for (const daemon of daemons.filter(({ exitCode }) => exitCode === null)) {
-    const gone = once(daemon, 'exit');
-    daemon.kill('SIGTERM');
-    await gone;
-  }
-  await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-});
-
-const environment = (): NodeJS.ProcessEnv => ({
-  ...process.env,
-  PATH: `${at('bin')}${delimiter}${process.env['PATH'] ?? ''}`,
-});
-
-interface Ran {
-  readonly status: number | null;
-  readonly out: string;
-  readonly complaint: string;
-}
-
-/** Not synchronous: the server answers from another process, but the watchdog is this one. */
-async function shell(script: string): Promise<Ran> {
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', script], {
-    cwd: folder,
-    env: environment(),
-  });
-  const heard = { out: '', complaint: '' };
-  child.stdout.on('data', (chunk: Buffer) => {
-    heard.out += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    heard.complaint += chunk.toString();
-  });
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { ...heard, status };
-}
-
-/** The block of the page that holds this text, run as it stands. */
-async function follow(text: string): Promise<Ran> {
-  const found = blocks.filter((block) => block.includes(text));
-  expect(found.length, text).toBe(1);
-  const ran = await shell(found[0] ?? '');
-  expect(ran.status, `${found[0]}\n${ran.out}\n${ran.complaint}`).toBe(0);
-  return ran;
-}
-
-/** Runs on beside the test; resolves when its standard error says so. */
-async function start(script: string, ready: string): Promise<void> {
-  const child = spawn('bash', ['-c', `exec ${script}`], {
-    cwd: folder,
-    env: environment(),
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  daemons = [...daemons, child];
-  let heard = '';
-  await new Promise<void>((resolve, reject) => {
-    child.stderr.on('data', (chunk: Buffer) => {
-      heard += chunk.toString();
-      if (heard.includes(ready)) resolve();
-    });
-    child.once('exit', () => reject(new Error(heard)));
-  });
-}
+afterAll(() => page.close());
 
 /** Feeds the device until it has committed this version: probation wants inferences. */
 async function untilCommitted(version: string): Promise<void> {
@@ -191,7 +122,7 @@ describe('given the how-to for production keys', { timeout: 300_000 }, () => {
     await rm(join(bare, 'server', 'first-root.json'));
     const [web = 0, mqtt = 0] = await freePorts(2);
     const settings = `--set logLevel=silent --set http.port=${web} --set broker.port=${mqtt}`;
-    await start(`skein server --data bare/server ${settings}`, 'listening as');
+    await page.start(`skein server --data bare/server ${settings}`, 'listening as');
     const ran = await shell(`skein keys --home root-1 publish --server http://127.0.0.1:${web} \
     --token-file bare/server/first-admin.token`);
     expect(ran.complaint).toContain('its first one is its rootFile');
@@ -199,15 +130,15 @@ describe('given the how-to for production keys', { timeout: 300_000 }, () => {
   });
 
   it('when targets begin, both holders sign the same bytes, and one signature alone is refused', async () => {
-    await start(
-      (blocks.find((block) => block.startsWith('skein server')) ?? '').trim(),
+    await page.start(
+      (page.blocks.find((block) => block.startsWith('skein server')) ?? '').trim(),
       'listening as',
     );
     const first = await shell(`skein bundle --home targets-1 sign --repository ${origin}`);
     expect(first.complaint).toContain('--first begins a repository');
-    const [mine = '', yours = ''] = (blocks.find((block) => block.includes('--first')) ?? '').split(
-      /(?=skein bundle --home targets-2 sign)/,
-    );
+    const [mine = '', yours = ''] = (
+      page.blocks.find((block) => block.includes('--first')) ?? ''
+    ).split(/(?=skein bundle --home targets-2 sign)/);
     expect((await shell(mine)).out).toContain('1 of 2');
     const alone = await shell(
       `skein bundle --home targets-1 publish --server ${origin} --token-file server/first-admin.token`,
@@ -226,7 +157,7 @@ describe('given the how-to for production keys', { timeout: 300_000 }, () => {
 
   it('when a proposal was altered on its way, or releases other bytes, the second holder does not sign', async () => {
     await shell(
-      blocks.find((block) => block.includes('sign doubler-1.0.0'))?.split(/^rm/m)[0] ?? '',
+      page.blocks.find((block) => block.includes('sign doubler-1.0.0'))?.split(/^rm/m)[0] ?? '',
     );
     const sign = (what: string) =>
       shell(`skein bundle --home targets-2 sign ${what} --repository ${origin} \
@@ -249,7 +180,7 @@ describe('given the how-to for production keys', { timeout: 300_000 }, () => {
     const [port] = await freePorts(1);
     device = `http://127.0.0.1:${port}`;
     await writeFile(at('device.token'), 'let-me-in\n');
-    await start(
+    await page.start(
       `skein serve --state device --listen 127.0.0.1:${port} --token-file device.token`,
       'door-opened',
     );
