@@ -54,6 +54,24 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const log = createPinoLog({ component: 'server', level: config.logLevel });
   const metrics = new PromMetrics('server');
   const rooms = await openRooms(config, metrics);
+  try {
+    return await openDoors(config, { rooms, log, metrics });
+  } catch (error) {
+    // Its thread would keep a process alive that serves nobody.
+    await rooms.store.close();
+    throw error;
+  }
+}
+
+async function openDoors(
+  config: ServerConfig,
+  house: {
+    readonly rooms: Awaited<ReturnType<typeof openRooms>>;
+    readonly log: Log;
+    readonly metrics: PromMetrics;
+  },
+): Promise<RunningServer> {
+  const { rooms, log, metrics } = house;
   const { store } = rooms;
   const broker = new EmbeddedBroker({
     listen: [

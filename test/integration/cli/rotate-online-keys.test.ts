@@ -194,8 +194,17 @@ describe('given a server whose online keys were stolen', { timeout: 120_000 }, (
     expect(whoever.status).not.toBe(0);
   });
 
-  it('when the stolen copy stands in the place of the server, devices refuse its orders', async () => {
+  it('when the old keys are put back under the new root, the server does not start', async () => {
     await server.stop();
+    const ran = await page.shell(`
+      mv server/keys new-keys && cp -r old-keys server/keys
+      timeout 60 skein server --config server.yaml`);
+    expect(ran.complaint).toContain('online-key-unlisted');
+    expect(ran.status).toBe(5);
+    await page.succeed('rm -r server/keys && mv new-keys server/keys');
+  });
+
+  it('when the stolen copy stands in the place of the server, devices refuse its orders', async () => {
     const orders = await journalOf('near').then(ordersIn);
     await page.start('skein server --config server.yaml --data stolen', 'listening as');
     const near = devices[0]?.daemon;

@@ -383,6 +383,14 @@ describe('roots', () => {
     expect(await publishRoot(twoRoles)).toMatchObject({ error: { code: 'key-in-two-roles' } });
   });
 
+  test('when a later root no longer lists the keys of this server, it does not open', async () => {
+    await publishBundle();
+    const bytes = world.rootFile({ version: 2, snapshot: seededSigner('next') });
+    const served = { name: '2.root.json', bytes, storedAtMs: world.clock.ms };
+    await world.store.transaction((tx) => tx.tufFiles.put(served));
+    await expect(world.openRepository()).rejects.toMatchObject({ code: 'online-key-unlisted' });
+  });
+
   test('when the server is started with another first root, it does not open', async () => {
     const other = world.rootFile({ version: 1, signers: world.rootKeys });
     await expect(world.openRepository(other)).rejects.toMatchObject({ code: 'root-mismatch' });
