@@ -1,4 +1,3 @@
-import { type Static, Type } from 'typebox';
 import {
   type ConfigForm,
   type ConfigLayers,
@@ -10,6 +9,7 @@ import {
   onnxAllowanceOf,
 } from '../shared/codec/onnx-allowance.ts';
 import { createValidator } from '../shared/codec/validator.ts';
+import { type Static, Type } from '../shared/contracts/json-schema.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { AppNameSchema, CounterSchema, oneOf } from '../shared/contracts/names.ts';
 import { err, ok, type Result } from '../shared/core/result.ts';

@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { type Static, Type } from 'typebox';
 import {
   type ConfigForm,
   type ConfigLayers,
@@ -11,6 +10,7 @@ import {
   onnxAllowanceOf,
 } from '../shared/codec/onnx-allowance.ts';
 import { createValidator } from '../shared/codec/validator.ts';
+import { type Static, Type } from '../shared/contracts/json-schema.ts';
 import { limits } from '../shared/contracts/limits.ts';
 import { FleetIdSchema, oneOf } from '../shared/contracts/names.ts';
 import { err, ok, type Result } from '../shared/core/result.ts';

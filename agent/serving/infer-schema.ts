@@ -1,9 +1,9 @@
-import { Type } from 'typebox';
 import {
   createValidator,
   parseStrictJson,
   type SchemaIssue,
 } from '../../shared/codec/validator.ts';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { Result } from '../../shared/core/result.ts';
 import type { InferRequest } from '../core/serving/infer-request.ts';

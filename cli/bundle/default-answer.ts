@@ -1,4 +1,3 @@
-import { type Static, Type } from 'typebox';
 import { tensorOfJson } from '../../agent/core/serving/tensor-codec.ts';
 import { defaultAnswerProblem } from '../../shared/codec/default-answer.ts';
 import {
@@ -6,6 +5,7 @@ import {
   BundleConfigSchema,
   type DefaultRow,
 } from '../../shared/contracts/bundle-config.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { rowShapeOf } from '../../shared/contracts/tensor-batch.ts';
 import { base64Of } from '../../shared/core/bytes.ts';

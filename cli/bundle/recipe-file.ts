@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Static, Type } from 'typebox';
 import { parse } from 'yaml';
 import { emptyRange } from '../../shared/codec/bundle.ts';
 import { createDecoder, createValidator } from '../../shared/codec/validator.ts';
 import { BundleConfigSchema, GoldenVectorsSchema } from '../../shared/contracts/bundle-config.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { err, ok, type Result } from '../../shared/core/result.ts';
 import { DefaultValuesSchema } from './default-answer.ts';

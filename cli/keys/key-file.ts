@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { type Static, Type } from 'typebox';
 import { createDecoder } from '../../shared/codec/validator.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { Hex32Schema, InstantMsSchema, oneOf } from '../../shared/contracts/names.ts';
 import { bytesOfHex, hexOf, utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson } from '../../shared/core/canonical-json.ts';

@@ -1,6 +1,6 @@
-import { type Static, Type } from 'typebox';
 import { createDecoder } from '../../shared/codec/validator.ts';
 import type { DirectorKeys } from '../../shared/contracts/bundle-config.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { Hex32Schema } from '../../shared/contracts/names.ts';
 import { bytesOfHex, hexOf } from '../../shared/core/bytes.ts';

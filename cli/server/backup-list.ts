@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Static, Type } from 'typebox';
 import { createDecoder } from '../../shared/codec/validator.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { DigestSchema, InstantMsSchema } from '../../shared/contracts/names.ts';
 import type { Digest } from '../../shared/core/ids.ts';

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   ClaimListSchema,
   ClaimRequestSchema,
@@ -7,6 +6,7 @@ import {
   type IssuedClaimView,
 } from '../../shared/contracts/api/claim.ts';
 import { printEnrolment } from '../../shared/contracts/enrolment-string.ts';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import type { Claim } from '../core/model/access.ts';
 import type { ClaimDesk } from '../runner/claim-desk.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import {
   DeviceIdSchema,
   DigestSchema,

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import { ProblemSchema } from '../../shared/contracts/problem.ts';
 import type { Access } from './access.ts';
 import type { HttpApp } from './http-app.ts';

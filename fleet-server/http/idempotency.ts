@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Static, Type } from 'typebox';
 import { createDecoder } from '../../shared/codec/validator.ts';
+import { type Static, Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { utf8 } from '../../shared/core/bytes.ts';
 import { canonicalJson, type Json } from '../../shared/core/canonical-json.ts';

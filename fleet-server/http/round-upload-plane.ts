@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { Type } from 'typebox';
 import { KeptBlobSchema } from '../../shared/contracts/api/round.ts';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import { limits } from '../../shared/contracts/limits.ts';
 import { RoundIdSchema } from '../../shared/contracts/names.ts';
 import { concatBytes } from '../../shared/core/bytes.ts';

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifySchemaCompiler, FastifyTypeProvider } from 'fastify';
-import type { Static, TSchema } from 'typebox';
 import { createValidator, parseStrictJson } from '../../shared/codec/validator.ts';
+import type { Static, TSchema } from '../../shared/contracts/json-schema.ts';
 import { HttpProblem } from './problem-answer.ts';
 
 /** An answer may be made of what must not be changed. */

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   IssuedTokenSchema,
   type IssuedTokenView,
@@ -8,6 +7,7 @@ import {
   type TokenView,
   WhoSchema,
 } from '../../shared/contracts/api/token.ts';
+import { Type } from '../../shared/contracts/json-schema.ts';
 import type { AccessToken } from '../core/model/access.ts';
 import type { TokenDesk } from '../runner/token-desk.ts';
 import type { Access } from './access.ts';

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { Type } from '../contracts/json-schema.ts';
 
 /** What an owner permits graphs beyond what every device accepts. */
 export interface OnnxAllowance {

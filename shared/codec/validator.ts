@@ -1,5 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '../contracts/json-schema.ts';
 import { textOf } from '../core/bytes.ts';
 import { err, ok, type Result } from '../core/result.ts';
 

@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox';
 import { cpuFeatures } from './cpu-features.ts';
+import { type Static, Type } from './json-schema.ts';
 import { limits } from './limits.ts';
 import {
   AppNameSchema,

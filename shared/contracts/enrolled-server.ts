@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from './json-schema.ts';
 import { DeviceIdSchema, FleetIdSchema } from './names.ts';
 
 /** The device's own file `trust/enrolment.json`: whose device it is. Written once, after the server has answered. */

@@ -1,4 +1,3 @@
-import { Type } from 'typebox';
 import {
   type AppName,
   type BootId,
@@ -18,6 +17,7 @@ import {
   targetPathPattern,
   versionPattern,
 } from '../core/ids.ts';
+import { Type } from './json-schema.ts';
 
 /** Schemas of the branded names: validation is what brands a string. */
 const named = <T extends string>(pattern: string, maxLength: number) =>

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from './json-schema.ts';
 import { DigestSchema, oneOf } from './names.ts';
 
 /** Media types of a bundle as an OCI artifact (image-spec v1.1). Only these exact strings are accepted. */

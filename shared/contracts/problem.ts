@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from './json-schema.ts';
 import { CodeSchema } from './names.ts';
 
 /** An HTTP failure (RFC 9457, `application/problem+json`); `code` is the catalogue's. */

@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox';
 import { SignedHeadSchema } from './desired.ts';
+import { type Static, Type } from './json-schema.ts';
 import {
   AppNameSchema,
   BootIdSchema,

@@ -6,6 +6,7 @@ import { learn, SeenDevice } from './seen-device.ts';
 /** Devices that start at once; each start is a handshake and a dozen small files. */
 const startsAtOnce = 25;
 const endMsMax = 5_000;
+const youngMb = 128;
 
 /** The in-process devices as the play sees them: all in one thread beside the server's, sharing one inference host. */
 export class DeviceHost {
@@ -25,6 +26,8 @@ export class DeviceHost {
     this.#worker = new Worker(builtFile(import.meta.url, './device-host-entry.ts'), {
       workerData: data,
       execArgv: [],
+      // The young of two hundred devices: in the space of one they would be old before they are dead.
+      resourceLimits: { maxYoungGenerationSizeMb: youngMb },
     });
     this.#worker.on('message', (news: HostNews) => this.#receive(news));
     const failed = (error: Error): void => this.#opened?.reject(error);

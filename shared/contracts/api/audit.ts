@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox';
 import { AuditHeadSchema, SignedHeadSchema } from '../desired.ts';
+import { type Static, Type } from '../json-schema.ts';
 import {
   CounterSchema,
   DeviceIdSchema,

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '../json-schema.ts';
 import { limits } from '../limits.ts';
 import { CounterSchema, FleetIdSchema, Hex32Schema, InstantMsSchema } from '../names.ts';
 import { closed, TagsSchema } from './page.ts';

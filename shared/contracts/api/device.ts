@@ -1,6 +1,6 @@
-import { type Static, Type } from 'typebox';
 import { enrolmentStates } from '../enrolment.ts';
 import { ExplanationSchema } from '../explanation.ts';
+import { type Static, Type } from '../json-schema.ts';
 import {
   AppNameSchema,
   CounterSchema,

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '../json-schema.ts';
 import { FleetIdSchema, InstantMsSchema } from '../names.ts';
 import { closed } from './page.ts';
 

@@ -1,4 +1,4 @@
-import { type TProperties, type TSchema, Type } from 'typebox';
+import { type TProperties, type TSchema, Type } from '../json-schema.ts';
 import { limits } from '../limits.ts';
 
 export const closed = { additionalProperties: false } as const;

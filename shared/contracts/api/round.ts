@@ -1,5 +1,5 @@
-import { type Static, Type } from 'typebox';
 import { CandidateEvidenceSchema, RoundRequestSchema } from '../federation.ts';
+import { type Static, Type } from '../json-schema.ts';
 import {
   AppNameSchema,
   CounterSchema,
