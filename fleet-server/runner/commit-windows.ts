@@ -31,6 +31,8 @@ export interface CommitOutcome {
   readonly acks: readonly WindowAck[];
   readonly counted: number;
   readonly refused: number;
+  /** Some count for an open rollout. */
+  readonly isEvidence: boolean;
 }
 
 /**
@@ -56,14 +58,16 @@ export async function commitWindows(
   const acks: WindowAck[] = [];
   let counted = 0;
   let refused = 0;
+  let isEvidence = false;
   for (const fleet of [...new Set(batch.map((received) => received.fleet))].sort()) {
     const ofFleet = batch.filter((received) => received.fleet === fleet);
     const outcome = await commitFleet(tx, { fleet, batch: ofFleet, places });
     acks.push(...outcome.acks);
     counted += outcome.counted;
     refused += outcome.refused;
+    isEvidence ||= outcome.isEvidence;
   }
-  return { acks, counted, refused };
+  return { acks, counted, refused, isEvidence };
 }
 
 async function commitFleet(
@@ -91,7 +95,7 @@ async function commitFleet(
   const acks = [...marks.values()]
     .filter(({ isAnswered }) => isAnswered)
     .map(({ mark: { device, outbox, durable } }) => ({ fleet, device, ack: { outbox, durable } }));
-  return { acks, counted: fresh.length, refused };
+  return { acks, counted: fresh.length, refused, isEvidence: found.length > 0 };
 }
 
 async function addCounts(tx: StoreTx, fleet: FleetId, added: CountedWindows): Promise<void> {

@@ -80,6 +80,7 @@ export class FleetServer {
   readonly #telemetry: TelemetryIntake;
   readonly #uplink: Uplink;
   readonly #bell = new Doorbell();
+  readonly #evidence = new Doorbell();
   readonly #windowDaysKept: number;
 
   constructor(ports: FleetServerPorts, options: FleetServerOptions) {
@@ -111,6 +112,7 @@ export class FleetServer {
     this.#telemetry = new TelemetryIntake({
       ...{ store, clock, log, metrics },
       releaseAck: (ack) => this.#uplink.sendAck(ack),
+      counted: () => this.#evidence.ring(),
       places: (tx, fleet, devices) =>
         findPlaces(tx, { fleet, devices, book, memo, nowMs: clock.nowMs() }),
     });
@@ -176,12 +178,16 @@ export class FleetServer {
     return live?.jti === jti ? 'ok' : 'login-refused';
   }
 
-  /** Looks at every open rollout when something happened, and at the latest after a pause: time is evidence too. */
+  /**
+   * Looks at every open rollout when something happened, soon after windows that count for one, and at the latest when
+   * the clock alone may change something.
+   */
   async #turnRollouts(signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#ports;
     const stop = (): void => this.#bell.ring();
     signal.addEventListener('abort', stop, { once: true });
     while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
       let moved = false;
       const fleets = await store.read((view) => view.fleets.list());
       for (const { fleet } of fleets) {
@@ -194,10 +200,14 @@ export class FleetServer {
           );
         }
       }
-      const pauseMs = moved ? limits.rolloutTurnMsMin : limits.rolloutTurnMs;
+      const restMs = this.rollouts.restMs(fleets.map(({ fleet }) => fleet));
+      const pauseMs = moved ? limits.rolloutTurnMsMin : restMs;
       const woken = new AbortController();
       const alarm = clock.sleepUntil(clock.monotonicMs() + pauseMs, woken.signal);
-      await (moved ? alarm : Promise.race([alarm, this.#bell.wait()]));
+      const judged = this.#evidence
+        .wait()
+        .then(() => clock.sleepUntil(beganMs + limits.rolloutTurnMs, woken.signal));
+      await (moved ? alarm : Promise.race([alarm, judged, this.#bell.wait()]));
       woken.abort();
       if (!moved) await clock.sleepUntil(clock.monotonicMs() + limits.rolloutWakeMs, signal);
     }

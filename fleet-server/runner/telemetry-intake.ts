@@ -19,6 +19,8 @@ export interface TelemetryPorts {
   readonly metrics: Metrics;
   /** Publishes `dn/ack`. Must not throw: a lost ack is repaired when the device sends the window again. */
   readonly releaseAck: (ack: WindowAck) => void;
+  /** Windows were counted that an open rollout is judged by. */
+  readonly counted?: () => void;
   /** Which open rollouts a device's telemetry counts for; by default those it was exposed to. */
   readonly places?: FindPlaces;
 }
@@ -127,6 +129,7 @@ export class TelemetryIntake {
     try {
       const outcome = await store.transaction((tx) => commitWindows(tx, batch, places));
       metrics.count('skein_windows_total', outcome.counted);
+      if (outcome.isEvidence) this.#ports.counted?.();
       if (outcome.refused > 0) {
         const labels = { code: 'window-too-far-ahead' };
         metrics.count('skein_window_refusals_total', outcome.refused, labels);

@@ -382,8 +382,12 @@ export const limits = {
   freshnessLookMs: 3_600_000,
   /** Outcomes between two looks of the guard; failures are looked at at once. */
   guardLookEvery: 16,
-  /** Pause between looks at open rollouts when nothing happened: soaks and deadlines end within it. */
+  /** Windows that count for an open rollout are looked at this long after the last look, and so is what failed. */
   rolloutTurnMs: 500,
+  /** Pause between looks at open rollouts when nothing happened: deadlines end within it; soaks end at their instant. */
+  rolloutLookMs: 2_000,
+  /** The same in a fleet without an open rollout or round: old offers become overdue within it. */
+  idleLookMs: 10_000,
   /** Pause while a rollout moves, so that one of them cannot keep the writer to itself. */
   rolloutTurnMsMin: 20,
   /** Reports of this long are one look: a wave of a thousand devices speaks a few thousand times. */

@@ -166,7 +166,9 @@ export class RoundDesk {
       let moved = false;
       const fleets = await store.read((view) => view.fleets.list());
       for (const { fleet } of fleets) moved = (await this.turn(fleet)) || moved;
-      const pauseMs = moved ? limits.rolloutTurnMsMin : limits.rolloutTurnMs;
+      const isQuiet = fleets.every(({ fleet }) => this.#quiet.has(fleet));
+      const restMs = isQuiet ? limits.idleLookMs : limits.rolloutTurnMs;
+      const pauseMs = moved ? limits.rolloutTurnMsMin : restMs;
       const woken = new AbortController();
       const alarm = clock.sleepUntil(clock.monotonicMs() + pauseMs, woken.signal);
       await (moved ? alarm : Promise.race([alarm, this.#bell.wait()]));

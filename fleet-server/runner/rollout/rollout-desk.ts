@@ -76,6 +76,8 @@ interface Turn {
   /** Devices whose desired state changed. */
   readonly ordered: readonly DeviceId[];
   readonly moved: boolean;
+  /** What the state asks for now. */
+  readonly effects: readonly RolloutEffect[];
 }
 
 interface Decided {
@@ -105,6 +107,8 @@ const nobodyTold = { offerable: 1, blocked: 0 };
 export class RolloutDesk {
   readonly #options: RolloutDeskOptions;
   readonly #walks = new WaveWalks();
+  /** When the clock alone may change something in a fleet, by its last turn. */
+  readonly #dueMs = new Map<FleetId, number>();
 
   constructor(options: RolloutDeskOptions) {
     this.#options = options;
@@ -173,11 +177,14 @@ export class RolloutDesk {
 
   /** One turn of every open rollout of a fleet. Returns true when something moved, so that the caller looks again. */
   async turn(fleet: FleetId): Promise<boolean> {
-    const { store, book } = this.#options;
+    const { store, book, clock } = this.#options;
+    this.#dueMs.delete(fleet);
     await store.transaction((tx) => settleOverdue(tx, fleet, { book, context: this.#context() }));
     const open = await this.#options.store.read((view) =>
       view.rollouts.list(fleet, { statuses: openStatuses }, { limit: limits.openRolloutsMax }),
     );
+    const nowMs = clock.nowMs();
+    let dueMs = nowMs + (open.length === 0 ? limits.idleLookMs : limits.rolloutLookMs);
     let moved = false;
     for (const { rollout } of open) {
       const done = await this.#write({ fleet, rollout }, async (tx) => {
@@ -186,9 +193,23 @@ export class RolloutDesk {
       });
       if (done === undefined || !done.ok) continue;
       moved ||= done.value.moved;
+      for (const effect of done.value.effects) {
+        if (effect.type === 'look-at') dueMs = Math.min(dueMs, effect.atMs);
+      }
       await this.#options.director.serve(fleet, done.value.ordered);
     }
+    this.#dueMs.set(fleet, dueMs);
     return moved;
+  }
+
+  /** Milliseconds until the clock alone may change something in one of these fleets. A failed turn is soon repeated. */
+  restMs(fleets: readonly FleetId[]): number {
+    const nowMs = this.#options.clock.nowMs();
+    const rests = fleets.map(
+      (fleet) => (this.#dueMs.get(fleet) ?? nowMs + limits.rolloutTurnMs) - nowMs,
+    );
+    // A clock that was set back must not make it wait for as long.
+    return Math.min(limits.idleLookMs, Math.max(limits.rolloutTurnMsMin, Math.min(...rests)));
   }
 
   /**
@@ -264,13 +285,13 @@ export class RolloutDesk {
       if (!answered.ok) return answered;
       now = { ...answered.value, moved: now.moved || answered.value.moved };
     }
-    const { state } = now;
+    const { state, effects } = now;
     if (event.type !== 'looked' || state.kind !== 'running' || state.assignment === null) {
-      return ok({ state, ordered, moved: now.moved || ordered.length > 0 });
+      return ok({ state, effects, ordered, moved: now.moved || ordered.length > 0 });
     }
     const { told, count } = await this.#offer(tx, now.row);
     // Whoever was told, or is still to be looked at: the walk goes on with the next turn.
-    if (count === undefined || now.moved) return ok({ state, ordered: told, moved: true });
+    if (count === undefined || now.moved) return ok({ state, effects, ordered: told, moved: true });
     const second = await this.#decide(tx, now.row, { event, scan: count });
     return second.ok ? ok({ ...second.value, ordered: [] }) : second;
   }
@@ -304,7 +325,7 @@ export class RolloutDesk {
       case 'stop-digest':
       // The stored state shows the secret from here on: `publishedAssignment`.
       case 'publish-secret':
-      // `turn` looks at each open rollout after a pause far shorter than any soak.
+      // `turn` remembers when.
       case 'look-at':
         return { ordered: [] };
       default:
