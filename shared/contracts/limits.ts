@@ -384,7 +384,7 @@ export const limits = {
   guardLookEvery: 16,
   /** Windows that count for an open rollout are looked at this long after the last look, and so is what failed. */
   rolloutTurnMs: 500,
-  /** Pause between looks at open rollouts when nothing happened: deadlines end within it; soaks end at their instant. */
+  /** Pause between looks at open rollouts when nothing happened: deadlines end within it, soaks at their instant. */
   rolloutLookMs: 2_000,
   /** The same in a fleet without an open rollout or round: old offers become overdue within it. */
   idleLookMs: 10_000,
