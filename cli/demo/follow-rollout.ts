@@ -8,7 +8,7 @@ import type { ResultRow } from './result-row.ts';
 import type { Play, Subject } from './rollout-scene.ts';
 
 const sceneMsMax = 240_000;
-const pollMs = 100;
+const pollMs = 200;
 /** An explanation is a whole decision, taken back: not more often than a person reads. */
 const explainMs = 1_000;
 

@@ -34,11 +34,16 @@ export async function watchDaemons(
   const looked = new Map<SeenDevice, string>();
   while (!signal.aborted) {
     await clock.sleepUntil(clock.monotonicMs() + lookMs, signal);
-    for (const device of devices) {
-      const known = await store.read(async (view) => ({
-        app: await view.deviceApps.get(fleet, device.id, app),
-        windows: await view.windows.latestOf(fleet, device.id),
-      }));
+    const all = await store.read((view) =>
+      Promise.all(
+        devices.map(async (device) => ({
+          device,
+          app: await view.deviceApps.get(fleet, device.id, app),
+          windows: await view.windows.latestOf(fleet, device.id),
+        })),
+      ),
+    );
+    for (const { device, ...known } of all) {
       if (known.app !== null) seeReport(device, known.app);
       const newest = known.windows[0];
       if (newest === undefined) continue;
